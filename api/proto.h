@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The local socket protocol: how the processes of one gateway talk.
+//
+// Transport: UNIX stream socket, host byte order, one machine only. Every message is a header and
+// `size` bytes of payload. The server (forwarder, bgp, ike) holds objects; the client states what
+// it wants. SET is idempotent: it creates or replaces the object with that key, and an equal SET
+// changes nothing. Objects outlive the connection that set them; a client that reconnects dumps,
+// compares and sends the difference.
+//
+// Versions. The first message each way is HELLO. Majors must be equal. Within a major, structs only
+// grow at their end, and zero in a new field means what its absence meant: a receiver reads a
+// shorter object as if the rest were zero, and ignores what is longer than it knows, unless the
+// sender set API_F_MUST, in which case non-zero bytes beyond what it knows are refused (-E2BIG).
+
+#include <stdint.h>
+
+#define API_MAJOR       1
+#define API_MINOR       0
+#define API_MAX_PAYLOAD (1u << 20) // bytes; a longer message closes the connection
+#define API_TEXT_SIZE   128
+
+enum api_op {
+	API_OP_HELLO = 1, // struct api_hello both ways, first
+	API_OP_SET,       // payload: items of `type` (see struct api_item); answered once by ACK
+	API_OP_DEL,       // payload: items holding at least the key fields; absent is no error
+	API_OP_DUMP,      // payload: empty, or one item whose key fields filter (zero = any)
+	API_OP_ITEMS,     // answer to DUMP: items; then ACK
+	API_OP_ACK,       // status 0 or -errno; payload: struct api_error when negative
+	API_OP_SUBSCRIBE, // payload: u32 list of types; EVENTs of these follow
+	API_OP_EVENT,     // server to client, unasked: items of `type`
+	API_OP_CALL, // an action that is no object: trace, capture, flush; items in, ITEMS + ACK
+		     // out
+};
+
+#define API_F_MUST 0x1 // see "Versions"
+
+struct api_header {
+	uint32_t size; // bytes of payload after this header
+	uint16_t op;   // enum api_op
+	uint16_t type; // enum api_type; 0 where the op has none
+	uint32_t seq;  // chosen by the asker, echoed in every answer; 0 in events
+	uint16_t flags;
+	uint16_t pad;
+	int32_t status; // ACK: 0 or -errno
+	uint32_t done;  // ACK of SET/DEL: how many items were applied before the failure
+};
+
+// Items lie back to back, each padded to 8 bytes; `size` is the object's own size without padding.
+struct api_item {
+	uint32_t size;
+	uint32_t pad;
+	uint8_t object[];
+};
+
+struct api_hello {
+	uint16_t major;
+	uint16_t minor;
+	uint32_t pid;
+	char name[32];     // "isthmus-agent", "isthmus-forwarder"
+	char software[32]; // release, for people
+	uint64_t instance; // random for each start of the process: tells a restart from a reconnect
+};
+
+struct api_error {
+	char text[API_TEXT_SIZE]; // what is wrong and the way out, naming the field
+};
+
+// File descriptors travel by SCM_RIGHTS with the message that needs them (API_TYPE_TUN), one each.
+
+enum api_type {
+	// forwarder, wanted state
+	API_TYPE_PORT = 1,      // struct api_port (dump only; ports are given at start)
+	API_TYPE_UNDERLAY_ADDR, // struct api_underlay_addr
+	API_TYPE_SLOT,          // struct api_slot
+	API_TYPE_VRF,           // struct api_vrf
+	API_TYPE_SUBNET,        // struct api_subnet
+	API_TYPE_TENANT_SLOT,   // struct api_tenant_slot
+	API_TYPE_LOCAL_ADDR,    // struct api_local_addr
+	API_TYPE_HOST,          // struct api_host
+	API_TYPE_CONN,          // struct api_conn
+	API_TYPE_ROUTE,         // struct api_route
+	API_TYPE_TUN,           // struct api_tun, with a descriptor
+	API_TYPE_SA,            // api/sa.h
+	API_TYPE_SA_POLICY,     // api/sa.h
+	API_TYPE_BFD,           // api/bfd.h
+	// forwarder, reported state
+	API_TYPE_CONN_STATS = 64, // struct api_conn_stats
+	API_TYPE_COUNTER,         // struct api_counter
+	API_TYPE_NEIGHBOUR,       // struct api_neighbour
+	API_TYPE_NODE_STATS,      // struct api_node_stats
+	API_TYPE_TRACE,           // struct api_trace (CALL)
+	API_TYPE_WORKER,          // struct api_worker
+	API_TYPE_CONN_EVENT,      // struct api_conn_event (EVENT)
+	API_TYPE_SA_STATS,        // api/sa.h
+	API_TYPE_SA_EVENT,        // api/sa.h
+	API_TYPE_BFD_STATE,       // api/bfd.h
+	API_TYPE_CAPTURE,         // api/capture.h (CALL, with a descriptor)
+	API_TYPE_MESSAGE_COUNT,   // struct api_message_count
+	API_TYPE_PUNT,            // api/punt.h: underlay datagrams for ike
+	// bgp: api/bgp.h
+	API_TYPE_BGP_ROUTER = 128,
+	API_TYPE_BGP_PEER,
+	API_TYPE_BGP_POLICY,
+	API_TYPE_BGP_NETWORK,
+	API_TYPE_BGP_SOCKET, // with a descriptor
+	API_TYPE_BGP_PEER_STATE,
+	API_TYPE_BGP_ROUTE,
+	// ike: api/ike.h
+	API_TYPE_IKE_CONN = 192,
+	API_TYPE_IKE_CREDENTIAL,
+	API_TYPE_IKE_STATE,
+	API_TYPE_IKE_EXCHANGE,
+};
