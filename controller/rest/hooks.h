@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the REST server asks the rest of the controller. All members may be NULL.
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "model.h"
+
+enum rest_progress {
+	REST_SUCCEEDED, // every gateway concerned reports this revision or a newer one
+	REST_UPDATING,
+	REST_FAILED,
+};
+
+struct rest_hooks {
+	void *arg;
+
+	// How far the resource, stored at `revision`, has come; for provisioningState and
+	// operations. Asked at each GET: cheap.
+	enum rest_progress (*progress)(void *arg, const struct model_path *path, uint64_t revision);
+
+	// Adds reported and derived members (configurationState, connectionState, statistics,
+	// gateway, learnt routes ...) to `properties`, a copy that will be shown.
+	void (*describe)(void *arg, const struct model_path *path, json_t *properties);
+};
+
+// A GET-only list beside the resources, at /networking/{version}/{name}.
+struct rest_list {
+	const char *name; // "hostRoutes"
+	void *arg;
+	// A new array of items. *ret_revision grows whenever the list changes: the ETag, and what
+	// `?since=R&wait=S` (at most 60 s) waits to pass.
+	json_t *(*items)(void *arg, uint64_t *ret_revision);
+};
+
+struct rest;
+
+// lists[] and hooks are borrowed for the life of the server.
+void rest_set_hooks(struct rest *rest, const struct rest_hooks *hooks);
+void rest_add_list(struct rest *rest, const struct rest_list *list);
+// Something that hooks or lists answer from has changed: waiting requests are looked at again.
+void rest_wake(struct rest *rest);
