@@ -3,8 +3,6 @@
 
 #include <rte_errno.h>
 
-int packet_meta_offset = -1;
-
 int packet_init(void)
 {
 	static const struct rte_mbuf_dynfield field = {
@@ -12,10 +10,9 @@ int packet_init(void)
 		.size = sizeof(struct packet_meta),
 		.align = __alignof__(struct packet_meta),
 	};
-	int offset = rte_mbuf_dynfield_register(&field);
 
-	if (offset < 0)
+	static_assert(PACKET_META_OFFSET + sizeof(struct packet_meta) <= sizeof(struct rte_mbuf));
+	if (rte_mbuf_dynfield_register_offset(&field, PACKET_META_OFFSET) < 0)
 		return -rte_errno;
-	packet_meta_offset = offset;
 	return 0;
 }

@@ -35,3 +35,5 @@ struct port {
 	char name[32];
 	void *priv;
 };
+
+extern struct port *port_table[PORT_MAX]; // by index; NULL: none
