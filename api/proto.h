@@ -20,6 +20,7 @@
 #define API_MINOR       0
 #define API_MAX_PAYLOAD (1u << 20) // bytes; a longer message closes the connection
 #define API_TEXT_SIZE   128
+#define API_TYPE_END    256 // types are below this
 
 enum api_op {
 	API_OP_HELLO = 1, // struct api_hello both ways, first
@@ -30,11 +31,14 @@ enum api_op {
 	API_OP_ACK,       // status 0 or -errno; payload: struct api_error when negative
 	API_OP_SUBSCRIBE, // payload: u32 list of types; EVENTs of these follow
 	API_OP_EVENT,     // server to client, unasked: items of `type`
-	API_OP_CALL, // an action that is no object: trace, capture, flush; items in, ITEMS + ACK
-		     // out
+	API_OP_CALL,      // an action that is no object: trace, flush; items in, ITEMS + ACK out
+	API_OP_WRONG,     // before the ACK of a SET or DEL with API_F_ALL: item number `done` was
+		      // refused with `status`; payload: struct api_error
 };
 
 #define API_F_MUST 0x1 // see "Versions"
+#define API_F_FD   0x2 // a descriptor travels with the first byte; the payload is one item
+#define API_F_ALL  0x4 // SET, DEL: a refused item does not stop the others; each is told by WRONG
 
 struct api_header {
 	uint32_t size; // bytes of payload after this header
@@ -44,7 +48,8 @@ struct api_header {
 	uint16_t flags;
 	uint16_t pad;
 	int32_t status; // ACK: 0 or -errno
-	uint32_t done;  // ACK of SET/DEL: how many items were applied before the failure
+	uint32_t
+		done; // ACK of SET/DEL: items applied: before the failure, or with API_F_ALL in all
 };
 
 // Items lie back to back, each padded to 8 bytes; `size` is the object's own size without padding.
@@ -67,7 +72,7 @@ struct api_error {
 	char text[API_TEXT_SIZE]; // what is wrong and the way out, naming the field
 };
 
-// File descriptors travel by SCM_RIGHTS with the message that needs them (API_TYPE_TUN), one each.
+// File descriptors travel by SCM_RIGHTS, one a message, marked by API_F_FD (API_TYPE_TUN).
 
 enum api_type {
 	// forwarder, wanted state
