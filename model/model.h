@@ -38,7 +38,7 @@ enum model_kind {
 	MODEL_ASN,      // uint32_t, 0 absent; "0.64512" (asdot, RFC 5396) or a number
 	MODEL_REF,      // char *: canonical resourceRef, or NULL; {"resourceRef": "..."}
 	MODEL_OBJECT,   // struct *, or NULL
-	MODEL_JSON,     // json_t *, borrowed; taken as it is
+	MODEL_JSON,     // any JSON object, kept as it is; not in the struct
 	MODEL_CHILDREN, // resources of `child`, given inline; not in the struct
 	MODEL_STATE,    // derived by the controller when asked; not in the document nor the struct
 };
@@ -84,6 +84,12 @@ struct model_field {
 	const struct model_table *table; // MODEL_OBJECT
 	const struct model_type *child;  // MODEL_CHILDREN
 	const char *target; // MODEL_REF: collections it may name, "logicalNetworks/subnets|.."
+			    // Other kinds: what errors call it; NULL: the member's way
+	// A secret only in some cases (an X.509 thumbprint is not); holder has the canonical
+	// members.
+	bool (*is_secret)(const json_t *holder);
+	// A list element that the controller made and a client merely sends back: left out.
+	bool (*is_reflected)(const json_t *item);
 	const char *code;   // error code for a bad value, NULL: InvalidParameterValue
 	const char *column; // CLI heading; NULL: not a column
 	const char *help;   // one sentence for the reference page
@@ -123,6 +129,7 @@ struct model_type {
 	const char *in_use_code; // for a DELETE of what is referred to; NULL: ResourceInUse
 	const struct model_type *parent;
 	const struct model_table *properties;
+	const struct model_table *top; // members beside properties; NULL: tags and metadata
 	uint16_t flags;
 	const char *help; // for the reference page
 	// Checks of one resource against itself. May be NULL. `properties` is the loaded struct.
@@ -131,6 +138,9 @@ struct model_type {
 
 // Every type, parents before children; NULL-terminated.
 extern const struct model_type *const model_types[];
+
+// tags and resourceMetadata.
+extern const struct model_table model_top_table;
 
 // By the CLI's word, short name or collection (with '/' between levels), any case. NULL if unknown.
 const struct model_type *model_type_find(const char *word);

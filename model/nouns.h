@@ -27,6 +27,12 @@ struct model_management {
 	struct model_list management_addresses; // char *
 	char *credential;                       // ref
 	uint8_t credential_type;
+	int64_t port;
+};
+
+struct model_server_nic {
+	bool is_bmc;
+	struct model_list logical_network_subnets; // ref
 };
 
 struct model_virtual_server {
@@ -215,6 +221,23 @@ struct model_gateway {
 	struct model_gateway_isthmus *isthmus;
 };
 
+struct model_mux_router {
+	char *name;
+	struct ip_addr address;
+	int64_t asn;
+	struct ip_addr local_address;
+};
+
+struct model_mux_bgp {
+	int64_t asn;
+	struct model_list peers; // struct model_mux_router *
+};
+
+struct model_mux {
+	struct model_mux_bgp *router_configuration;
+	char *virtual_server; // ref
+};
+
 // -- virtual gateways
 
 struct model_virtual_gateway {
@@ -276,6 +299,7 @@ struct model_route {
 	struct ip_prefix destination_prefix;
 	struct ip_addr next_hop; // 0.0.0.0 or absent: the connection itself
 	int64_t metric;
+	uint8_t protocol; // 1 Static
 };
 
 struct model_keepalive {
@@ -310,7 +334,6 @@ struct model_connection {
 	struct model_list routes;            // struct model_route *
 	uint8_t connection_status;           // 1 Enabled, 2 Disabled
 	struct ip_addr destination_address;
-	struct ip_addr source_address;
 	struct model_connection_isthmus *isthmus;
 };
 
@@ -334,9 +357,9 @@ struct model_bgp_peer_isthmus {
 
 struct model_bgp_peer {
 	struct ip_addr address;
-	uint32_t asn;
-	char *policy_map_in;  // ref
-	char *policy_map_out; // ref
+	uint32_t asn, plain_asn; // one of them may be 0
+	char *policy_map_in;     // ref
+	char *policy_map_out;    // ref
 	struct model_bgp_peer_isthmus *isthmus;
 };
 
@@ -371,4 +394,4 @@ extern const struct model_type model_type_credential, model_type_virtual_server,
 	model_type_virtual_network, model_type_vsubnet, model_type_nic, model_type_ip_configuration,
 	model_type_lb_manager, model_type_gateway_pool, model_type_gateway,
 	model_type_virtual_gateway, model_type_connection, model_type_bgp_router,
-	model_type_bgp_peer, model_type_policy_map;
+	model_type_bgp_peer, model_type_policy_map, model_type_mux;
