@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,15 +30,29 @@ static void add(struct args *a, const char *text)
 	a->len++;
 }
 
+static int first_core(const cpu_set_t *set)
+{
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET(i, set))
+			return i;
+	}
+	return 0;
+}
+
 int env_init(const struct env_config *config)
 {
 	static struct args a;
 	char text[ARG_SIZE];
+	cpu_set_t allowed;
 	int r;
 
 	add(&a, config->name);
 	add(&a, "--iova-mode=va");
-	add(&a, "--lcores=0");
+	CPU_ZERO(&allowed);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return -errno;
+	snprintf(text, sizeof(text), "--lcores=0@%d", first_core(&allowed));
+	add(&a, text);
 	add(&a, "--no-telemetry");
 	add(&a, "--log-level=warning");
 	if (!config->pci)
@@ -54,6 +69,8 @@ int env_init(const struct env_config *config)
 	add(&a, text);
 	if (rte_eal_init(a.len, a.argv) < 0)
 		return -rte_errno;
+	// It has bound this thread to one core; the scheduler shall choose again.
+	(void)sched_setaffinity(0, sizeof(allowed), &allowed);
 	r = packet_init();
 	return r < 0 ? r : rcu_init();
 }

@@ -16,7 +16,6 @@
 
 struct worker *worker_table[WORKER_MAX];
 uint16_t worker_count;
-struct port *port_table[PORT_MAX];
 
 int worker_init(
 	struct worker *w, const struct graph *graph, struct rte_mempool *pool, uint32_t conns_size)
@@ -104,31 +103,6 @@ void graph_run(struct worker *w)
 			}
 		}
 	} while (again);
-}
-
-static void count_drops(
-	struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum drop_reason reason)
-{
-	for (uint16_t i = 0; i < n; i++)
-		packet_drop(w, pkts[i], reason);
-}
-
-void port_flush(struct worker *w, uint16_t port)
-{
-	struct tx_buffer *b = &w->tx[port];
-	struct port *p = port_table[port];
-	uint16_t n = b->len, sent = 0;
-
-	b->len = 0;
-	if (unlikely(w->observer != NULL) && w->observer->tx)
-		w->observer->tx(w, port, b->pkts, n);
-	if (unlikely(!p || !p->up)) {
-		count_drops(w, b->pkts, n, DROP_TX_PORT_DOWN);
-		return;
-	}
-	sent = p->ops->tx(p, w->index, b->pkts, n);
-	if (unlikely(sent < n))
-		count_drops(w, b->pkts + sent, n - sent, DROP_TX_FULL);
 }
 
 void packet_drop_observed(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)

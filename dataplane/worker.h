@@ -69,6 +69,7 @@ struct worker {
 	// worker: rw, ctl: ro
 	uint64_t drops[DROP_COUNT];
 	struct node_stats stats[NODE_MAX];
+	struct node_stats rx_stats, tx_stats;
 
 	struct rte_ring *inbox; // packets from other threads, each with meta.node
 	int wake_fd;            // eventfd
