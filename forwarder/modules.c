@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules.h"
+
+extern const struct module module_state;
+
+// In the order in which they start; they end in reverse.
+const struct module *const modules[] = {
+	&module_state,
+};
+
+const size_t modules_len = sizeof(modules) / sizeof(modules[0]);
