@@ -78,6 +78,9 @@
 	X(ESP_MALFORMED, "esp_malformed", "padding or next header wrong after decryption")         \
 	X(ESP_SELECTOR, "esp_selector", "outside the SA's traffic selectors")                      \
 	X(ESP_DUMMY, "esp_dummy", "dummy packet (not a fault)")                                    \
+	X(ESP_KEEPALIVE, "esp_keepalive", "NAT keepalive (not a fault)")                           \
+	X(ECN_INVALID, "ecn_invalid",                                                              \
+		"outer header marked congestion on a packet that is not ECN-capable")              \
 	X(ESP_NO_SA, "esp_no_sa", "connection has no outbound SA now")                             \
 	X(ESP_SEQUENCE_END, "esp_sequence_end", "SA may send no more: sequence numbers")           \
 	X(ESP_RESERVATION_END, "esp_reservation_end", "SA may send no more: reservation")          \
