@@ -38,7 +38,8 @@ class Ovs:
 
     def bridge(self, name, *ports, mac=None):
         """ports: (device, *settings of ovs-vsctl's interface table)."""
-        argv = ["--", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "fail_mode=secure" if not mac else "fail_mode=standalone"]
+        argv = ["--", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev",
+                "fail_mode=standalone" if mac else "fail_mode=secure"]
         if mac:
             argv += ["other-config:hwaddr=" + mac]
         self.vsctl(*argv)

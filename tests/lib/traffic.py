@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 
 from net import program, run
@@ -74,15 +75,14 @@ def tcp(client, server, server_addr, seconds=2, reverse=False):
         daemon.wait(10)
 
 
-def inject(ns, dev, frame, count=1):
-    """Puts frames on a cable's end as they are: bytes or a scapy packet."""
-    import socket
-
+def inject(ns, dev, frames, count=1):
+    """Puts frames on a cable's end as they are: one (bytes or a scapy packet) or a list of them."""
+    frames = [bytes(f) for f in frames] if isinstance(frames, list) else [bytes(frames)]
     with ns.entered():
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
             s.bind((dev, 0))
-            for _ in range(count):
-                s.send(bytes(frame))
+            for frame in frames * count:
+                s.send(frame)
 
 
 @contextlib.contextmanager
