@@ -106,7 +106,8 @@ struct api_ike_state {
 	uint32_t up_s;  // since the first child SA came up
 	uint32_t error; // last failure: IKEv2 notify type, or 809 no answer; 0 none
 	uint32_t child_count;
-	uint16_t peer_port, pad;
+	uint16_t peer_port;
+	uint16_t attempts; // dials since it was last up
 	struct ip_addr peer;
 	uint64_t spi_initiator, spi_responder;
 	uint32_t rekeys_ike, rekeys_child;

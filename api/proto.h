@@ -90,6 +90,7 @@ enum api_type {
 	API_TYPE_SA,            // api/sa.h
 	API_TYPE_SA_POLICY,     // api/sa.h
 	API_TYPE_BFD,           // api/bfd.h
+	API_TYPE_SA_GRANT,      // struct api_sa_grant
 	// forwarder, reported state
 	API_TYPE_CONN_STATS = 64, // struct api_conn_stats
 	API_TYPE_COUNTER,         // struct api_counter

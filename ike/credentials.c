@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The credential set: what it yields depends on the connection of the IKE_SA at hand and on nothing
+// else. libcharon's own sets match by identity, so that any tenant's secret could prove any
+// tenant's name; here another tenant's secret is never even looked at.
+#include "backend.h"
+
+#include <daemon.h>
+
+#include "conn.h"
+
+// The connection this thread is working for; 0 outside an IKE_SA.
+static uint32_t conn_at_hand(void)
+{
+	ike_sa_t *sa = charon->bus->get_sa(charon->bus);
+	peer_cfg_t *peer = sa ? sa->get_peer_cfg(sa) : NULL;
+
+	return peer ? conn_of_name(peer->get_name(peer)) : 0;
+}
+
+typedef struct {
+	enumerator_t public;
+	shared_key_t *key;
+	bool done;
+} shared_enumerator_t;
+
+METHOD(enumerator_t, shared_enumerate, bool, shared_enumerator_t *this, va_list args)
+{
+	shared_key_t **key;
+	id_match_t *me, *other;
+
+	VA_ARGS_VGET(args, key, me, other);
+	if (this->done)
+		return FALSE;
+	this->done = TRUE;
+	*key = this->key;
+	if (me)
+		*me = ID_MATCH_PERFECT;
+	if (other)
+		*other = ID_MATCH_PERFECT;
+	return TRUE;
+}
+
+METHOD(enumerator_t, shared_destroy, void, shared_enumerator_t *this)
+{
+	this->key->destroy(this->key);
+	free(this);
+}
+
+METHOD(credential_set_t, create_shared_enumerator, enumerator_t *, credential_set_t *this,
+	shared_key_type_t type, identification_t *me, identification_t *other)
+{
+	shared_enumerator_t *e;
+	chunk_t psk;
+
+	if (type != SHARED_IKE)
+		return NULL;
+	psk = conn_psk(conn_at_hand());
+	if (!psk.ptr)
+		return NULL;
+	INIT(e,
+		.public = {.enumerate = enumerator_enumerate_default,
+			.venumerate = _shared_enumerate,
+			.destroy = _shared_destroy},
+		.key = shared_key_create(SHARED_IKE, psk), );
+	return &e->public;
+}
+
+static void key_destroy(void *key)
+{
+	((private_key_t *)key)->destroy(key);
+}
+
+METHOD(credential_set_t, create_private_enumerator, enumerator_t *, credential_set_t *this,
+	key_type_t type, identification_t *id)
+{
+	private_key_t *key = conn_private_key(conn_at_hand());
+
+	if (!key)
+		return NULL;
+	if ((type != KEY_ANY && key->get_type(key) != type) ||
+		(id && id->get_type(id) == ID_KEY_ID &&
+			!key->has_fingerprint(key, id->get_encoding(id)))) {
+		key->destroy(key);
+		return NULL;
+	}
+	return enumerator_create_single(key, key_destroy);
+}
+
+static void cert_destroy(void *cert)
+{
+	((certificate_t *)cert)->destroy(cert);
+}
+
+static void certs_destroy(void *list)
+{
+	((linked_list_t *)list)->destroy_function(list, cert_destroy);
+}
+
+static bool cert_fits(
+	certificate_t *cert, certificate_type_t type, key_type_t key, identification_t *id)
+{
+	public_key_t *public;
+	bool fits = true;
+
+	if (type != CERT_ANY && cert->get_type(cert) != type)
+		return false;
+	if (id && cert->get_type(cert) == CERT_X509 && !cert->has_subject(cert, id))
+		return false;
+	if (id && cert->get_type(cert) == CERT_X509_CRL && !cert->has_issuer(cert, id))
+		return false;
+	if (key == KEY_ANY || cert->get_type(cert) != CERT_X509)
+		return true;
+	public = cert->get_public_key(cert);
+	fits = public && public->get_type(public) == key;
+	DESTROY_IF(public);
+	return fits;
+}
+
+static void collect(linked_list_t *into, uint32_t conn, enum api_ike_credential_type kind,
+	certificate_type_t type, key_type_t key, identification_t *id)
+{
+	linked_list_t *all = conn_certificates(conn, kind);
+	certificate_t *cert;
+
+	while (all->remove_first(all, (void **)&cert) == SUCCESS) {
+		if (cert_fits(cert, type, key, id))
+			into->insert_last(into, cert);
+		else
+			cert->destroy(cert);
+	}
+	all->destroy(all);
+}
+
+METHOD(credential_set_t, create_cert_enumerator, enumerator_t *, credential_set_t *this,
+	certificate_type_t cert, key_type_t key, identification_t *id, bool trusted)
+{
+	uint32_t conn = conn_at_hand();
+	linked_list_t *list;
+
+	if (!conn)
+		return NULL;
+	list = linked_list_create();
+	collect(list, conn, API_IKE_CRED_CA, cert, key, id);
+	if (!trusted) {
+		collect(list, conn, API_IKE_CRED_CERTIFICATE, cert, key, id);
+		collect(list, conn, API_IKE_CRED_CRL, cert, key, id);
+	}
+	return enumerator_create_cleaner(list->create_enumerator(list), certs_destroy, list);
+}
+
+METHOD(credential_set_t, create_cdp_enumerator, enumerator_t *, credential_set_t *this,
+	certificate_type_t type, identification_t *id)
+{
+	return NULL; // CRLs are given, never fetched: no tenant makes this process connect anywhere
+}
+
+METHOD(credential_set_t, cache_cert, void, credential_set_t *this, certificate_t *cert)
+{
+}
+
+credential_set_t *credentials_get(void)
+{
+	static credential_set_t set;
+
+	set = (credential_set_t){
+		.create_private_enumerator = _create_private_enumerator,
+		.create_cert_enumerator = _create_cert_enumerator,
+		.create_shared_enumerator = _create_shared_enumerator,
+		.create_cdp_enumerator = _create_cdp_enumerator,
+		.cache_cert = _cache_cert,
+	};
+
+	return &set;
+}

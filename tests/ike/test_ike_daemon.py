@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""isthmus-ike by itself, against strongSwan.
+
+    [gw: isthmus-ike + a stand-in forwarder] 192.0.2.1 ----- 192.0.2.2, .3 [site: strongSwan]
+
+The stand-in carries IKE datagrams over plain UDP sockets and writes down what it is told of SAs.
+"""
+
+import ctypes
+import ipaddress
+import re
+
+import pytest
+
+import localapi
+from localapi import LocalApi, constants
+from net import Net, program, wait_for
+from strongswan import StrongSwan, connection
+
+ENABLED, INITIATE = 1, 2
+AES_CBC, AES_GCM_16, SHA2_256_128, MODP_2048 = 12, 20, 12, 14
+AUTHENTICATION_FAILED, NO_PROPOSAL_CHOSEN, TS_UNACCEPTABLE, NO_ANSWER = 24, 14, 38, 809
+UP = constants["API_IKE_UP"]
+
+
+def address(text):
+    ip = ipaddress.ip_address(text)
+    a = localapi.structs["ip_addr"]()
+    a.family = ip.version
+    ctypes.memmove(a.bytes, ip.packed, len(ip.packed))
+    return a
+
+
+class Gateway:
+    """isthmus-ike and the stand-in, in a namespace of the lab."""
+
+    def __init__(self, net, ns, addresses):
+        self.net, self.ns, self.addresses = net, ns, addresses
+        self.socket, self.forwarder_socket = net.dir / "ike.sock", net.dir / "forwarder.sock"
+        self.start_forwarder()
+        self.start_ike()
+
+    def start_forwarder(self):
+        self.forwarder = self.net.spawn("forwarder", [program("ike-test-forwarder"), self.forwarder_socket, *self.addresses],
+                                        self.ns)
+        self.starts = getattr(self, "starts", 0) + 1
+        wait_for(lambda: self.forwarder.output().count("ready\n") == self.starts, 10, "the stand-in is ready")
+
+    def start_ike(self):
+        self.ike = self.net.spawn("ike", [program("isthmus-ike"), "--socket", self.socket,
+                                          "--forwarder", self.forwarder_socket, "--verbose"], self.ns)
+        wait_for(self._answers, 15, "isthmus-ike answers")
+
+    def _answers(self):
+        try:
+            self.api().close()
+            return True
+        except OSError:
+            return False
+
+    def api(self):
+        return LocalApi(self.socket)
+
+    def connect(self, conn, remote, peer_id, secret, local="192.0.2.1", slot=5, flags=ENABLED, dh=MODP_2048, **more):
+        c = localapi.structs["api_ike_conn"]()
+        c.conn, c.vrf, c.slot, c.auth, c.flags = conn, conn, slot, 1, flags
+        c.local = address(local)
+        if remote:
+            c.remote = address(remote)
+        c.remote_id = peer_id.encode()
+        c.proposal_count = c.child_proposal_count = 1
+        c.proposal[0].encr, c.proposal[0].encr_bits = AES_CBC, 256
+        c.proposal[0].integ, c.proposal[0].dh = SHA2_256_128, dh
+        c.child_proposal[0].encr, c.child_proposal[0].encr_bits = AES_GCM_16, 256
+        for name, value in more.items():
+            setattr(c, name, value)
+        k = localapi.structs["api_ike_credential"]()
+        k.conn, k.type, k.secret_size = conn, constants["API_IKE_CRED_PSK"], len(secret)
+        ctypes.memmove(k.secret, secret.encode(), len(secret))
+        with self.api() as api:
+            api.set("ike_credential", k)
+            api.set("ike_conn", c)
+
+    def state(self, conn):
+        with self.api() as api:
+            return next(s for s in api.dump("ike_state") if s.conn == conn)
+
+    def is_up(self, conn):
+        return self.state(conn).state == UP
+
+    def told(self, pattern):
+        """What the stand-in was told, as groups of the pattern."""
+        return re.findall(pattern, self.forwarder.output())
+
+
+@pytest.fixture
+def lab():
+    with Net() as net:
+        gw, site = net.namespace("gw"), net.namespace("site")
+        net.link(gw, "u0", site, "u0", mtu=1500)
+        gw.ip("addr add 192.0.2.1/24 dev u0", "addr add 2001:db8::1/64 dev u0 nodad")
+        site.ip("addr add 192.0.2.2/24 dev u0", "addr add 192.0.2.3/24 dev u0", "addr add 2001:db8::2/64 dev u0 nodad")
+        yield net, Gateway(net, gw, ["192.0.2.1", "2001:db8::1"]), StrongSwan(net, "site", site)
+
+
+def test_peer_initiates_and_the_forwarder_gets_the_pair(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
+    spis = dict((d, s) for s, d in gw.told(r"sa set conn=7 spi=([0-9a-f]{8}) dir=(in|out)"))
+    assert int(spis["in"], 16) >> 20 == 5, "our SPI names the slot"
+    assert gw.told(r"policy set conn=7 child=\d+ out=([0-9a-f]{8})")[-1] == spis["out"]
+    assert gw.state(7).peer_id == b"site1"
+    assert gw.state(7).spi_responder & 0xffff == 5, "our IKE SPI names the slot"
+
+
+def test_we_initiate_over_ipv6(lab):
+    _, gw, site = lab
+    site.load(connection("t1", "2001:db8::2", "2001:db8::1", "site1", "2001:db8::1", "verysecret",
+                         local_ts="::/0", remote_ts="::/0"))
+    gw.connect(7, "2001:db8::2", "site1", "verysecret", local="2001:db8::1", flags=ENABLED | INITIATE)
+    wait_for(lambda: gw.is_up(7), 10)
+    assert gw.state(7).initiator == 1
+    assert gw.state(7).spi_initiator & 0xffff == 5
+
+
+def test_wrong_key_is_refused_and_named(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "guess"))
+    assert site.initiate("t1", check=False).returncode
+    assert not gw.is_up(7)
+    assert gw.state(7).error == AUTHENTICATION_FAILED
+    assert b"pre-shared key" in gw.state(7).reason
+    assert not gw.told("sa set")
+
+
+def test_another_tenants_key_does_not_prove_an_identity(lab):
+    """Tenant 8's secret with tenant 7's identity, from tenant 7's address: refused."""
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "secret of seven")
+    gw.connect(8, "192.0.2.3", "site2", "secret of eight")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", '"secret of eight"'))
+    assert site.initiate("t1", check=False).returncode
+    assert gw.state(7).error == AUTHENTICATION_FAILED
+    assert not gw.told("sa set")
+
+
+def test_equal_identities_from_two_addresses_are_two_connections(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "branch", "secret of seven")
+    gw.connect(8, "192.0.2.3", "branch", "secret of eight")
+    for conn, local, secret in ((7, "192.0.2.2", '"secret of seven"'), (8, "192.0.2.3", '"secret of eight"')):
+        site.load(connection("t", local, "192.0.2.1", "branch", "192.0.2.1", secret))
+        site.initiate("t")
+        wait_for(lambda c=conn: gw.is_up(c), 5)
+    assert gw.is_up(7), "the second did not replace the first"
+
+
+def test_twins_behind_one_address_are_told_apart_by_identity(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "secret of seven")
+    gw.connect(8, "192.0.2.2", "site2", "secret of eight")
+    for conn, name, secret in ((7, "site1", '"secret of seven"'), (8, "site2", '"secret of eight"')):
+        site.load(connection("t", "192.0.2.2", "192.0.2.1", name, "192.0.2.1", secret))
+        site.initiate("t")
+        wait_for(lambda c=conn: gw.is_up(c), 5)
+
+
+def test_equal_identity_and_address_are_refused_in_words(lab):
+    _, gw, _ = lab
+    gw.connect(7, "192.0.2.2", "branch", "secret of seven")
+    with pytest.raises(Exception, match="another connection has this address and identity"):
+        gw.connect(8, "192.0.2.2", "branch", "secret of eight")
+
+
+def test_proposal_mismatch_is_named(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret", dh=20)
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    assert site.initiate("t1", check=False).returncode
+    assert not gw.is_up(7)
+
+
+def test_disabled_is_torn_down_and_refused(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
+    gw.connect(7, "192.0.2.2", "site1", "verysecret", flags=0)
+    wait_for(lambda: gw.told(r"sa del conn=7 .* dir=(in)"), 5)
+    assert "ESTABLISHED" not in site.sas()
+    assert site.initiate("t1", check=False, timeout=3).returncode
+
+
+def test_restarted_forwarder_is_told_all_again_behind_the_grant(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
+    gw.forwarder.kill()
+    gw.forwarder.proc.wait()
+    gw.start_forwarder()
+    wait_for(lambda: len(gw.told(r"sa set conn=7 .* dir=out")) == 2, 5)
+    assert gw.told(r"sa set conn=7 .* dir=out .* sequence=(\d+)") == ["0", str(1 << 20)]
+    assert gw.told(r"sa set conn=7 .* dir=in .* closed=(\d)") == ["0", "1"]
+    assert gw.is_up(7)
+
+
+def test_rekeying_from_our_side_leaves_one_pair(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
+    site.swanctl("--rekey", "--child", "t1")
+    wait_for(lambda: gw.told(r"sa del conn=7 .* dir=(in)"), 15)
+    installed, gone = gw.told(r"sa set conn=7 spi=(\w+)"), gw.told(r"sa del conn=7 spi=(\w+)")
+    assert len(set(installed)) == 4 and set(gone) == set(installed[:2])
+    assert gw.told(r"policy set conn=7 child=\d+ out=(\w+)")[-1] in installed[2:]
+    assert not gw.told("policy del")
+
+
+def test_no_secret_in_the_log(lab):
+    _, gw, site = lab
+    gw.connect(7, "192.0.2.2", "site1", "verysecret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "verysecret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
+    assert "verysecret" not in gw.ike.output()
