@@ -351,17 +351,22 @@ static void af_packet_close(struct port *p)
 	free(a);
 }
 
+// Before its sockets are bound: those would carry the error that the interface is down.
 static int interface_up(const struct af_packet *a)
 {
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
 	struct ifreq ifr = {0};
 
-	memcpy(ifr.ifr_name, a->ifname, IFNAMSIZ);
-	if (ioctl(a->queues[0].fd, SIOCGIFFLAGS, &ifr) < 0)
+	if (fd < 0)
 		return -errno;
-	if (ifr.ifr_flags & IFF_UP)
-		return 0;
+	memcpy(ifr.ifr_name, a->ifname, IFNAMSIZ);
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+		r = -errno;
 	ifr.ifr_flags |= IFF_UP;
-	return ioctl(a->queues[0].fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
+	if (r == 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		r = -errno;
+	close(fd);
+	return r;
 }
 
 static void refresh_counters(struct port *p, struct af_packet *a)
@@ -401,13 +406,17 @@ static void af_packet_refresh(struct port *p)
 
 static int open_queues(struct af_packet *a)
 {
+	int up = interface_up(a);
+
+	if (up < 0)
+		return up;
 	for (uint16_t i = 0; i < a->queue_len; i++) {
 		int r = queue_open(a, &a->queues[i]);
 
 		if (r < 0)
 			return r;
 	}
-	return interface_up(a);
+	return 0;
 }
 
 static int af_packet_open(

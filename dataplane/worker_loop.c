@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control.h"
@@ -128,6 +129,18 @@ static bool loop_once(struct worker_thread *t)
 	return n != 0;
 }
 
+// An interface that went down leaves an error on its sockets, which would wake us for ever.
+static void take_errors(const struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++) {
+		int error;
+		socklen_t size = sizeof(error);
+
+		if (events[i].events & EPOLLERR)
+			(void)getsockopt(events[i].data.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	}
+}
+
 static void sleep_until_work(struct worker_thread *t)
 {
 	struct worker *w = t->worker;
@@ -140,7 +153,7 @@ static void sleep_until_work(struct worker_thread *t)
 	if (rte_ring_empty(w->inbox) && !__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
 		rcu_reader_offline(w->index);
 		t->sleeps++;
-		epoll_wait(t->epoll_fd, events, PORT_MAX + 1, -1);
+		take_errors(events, epoll_wait(t->epoll_fd, events, PORT_MAX + 1, -1));
 		rcu_reader_online(w->index);
 	}
 	__atomic_store_n(&t->last_loop_ns, clock_ns(), __ATOMIC_RELAXED);
