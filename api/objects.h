@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "ipaddr.h"
+#include "proto.h"
 
 #define API_VRF_UNDERLAY 0 // the provider's own routing domain
 
