@@ -16,6 +16,7 @@ static const struct {
 } kinds[] = {
 	{"af_packet", &af_packet_ops},
 	{"dpdk", &ethdev_ops},
+	{"replay", &replay_ops},
 };
 
 static const struct port_ops *find_ops(const char *kind, size_t size)

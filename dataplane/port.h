@@ -47,7 +47,7 @@ struct port {
 };
 
 extern struct port *port_table[PORT_MAX]; // by index; NULL: none
-extern const struct port_ops af_packet_ops, ethdev_ops;
+extern const struct port_ops af_packet_ops, ethdev_ops, replay_ops;
 
 // Control thread, before the workers start. `spec` is "NAME=KIND:ARG", KIND af_packet or dpdk.
 // 0 or -errno; takes the next free index.

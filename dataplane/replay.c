@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A port for benches that costs no I/O: frames of a file come in as fast as they are taken, what
+// goes out is counted, one in CHECK_EVERY compared byte for byte. "u=replay:FILE". One worker.
+// rx_packets, tx_packets and tx_dropped (wrong ones) are what the bench reads; it runs from the
+// first resolved next hop on.
+#include "replay.h"
+
+#include <errno.h>
+#include <rte_mempool.h>
+#include <rte_prefetch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "packet.h"
+#include "port.h"
+#include "xmalloc.h"
+
+#define CHECK_EVERY 1024
+#define ANSWERS_MAX 64
+#define AHEAD       8 // records prefetched
+
+struct replay_port {
+	struct replay replay;
+	struct rte_mempool *pool;
+	uint32_t next;
+	uint32_t answers_len;
+	struct rte_mbuf *answers[ANSWERS_MAX]; // to ARP requests
+	// worker: rw, ctl: ro
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, wrong;
+};
+
+static void fill(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
+{
+	replay_fill_buffer(obj);
+}
+
+static int replay_open(struct port *p, const char *path, uint16_t queues, struct rte_mempool *pool)
+{
+	static const struct mac_addr mac = {{2, 0, 0, 0, 0, 0xa0}};
+	struct replay_port *rp = xcalloc(1, sizeof(*rp));
+	int r = queues == 1 ? replay_load(&rp->replay, path) : -EDOM;
+
+	if (r < 0) {
+		free(rp);
+		return r;
+	}
+	rp->pool = pool;
+	rte_mempool_obj_iter(pool, fill, NULL);
+	p->priv = rp;
+	p->mac = mac;
+	p->mtu = 9000;
+	p->up = true;
+	return 0;
+}
+
+static void replay_close(struct port *p)
+{
+	struct replay_port *rp = p->priv;
+
+	rte_pktmbuf_free_bulk(rp->answers, rp->answers_len);
+	replay_unload(&rp->replay);
+	free(rp);
+}
+
+static uint16_t take_answers(struct replay_port *rp, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t len = 0;
+
+	while (len < n && rp->answers_len)
+		pkts[len++] = rp->answers[--rp->answers_len];
+	return len;
+}
+
+static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct replay_port *rp = p->priv;
+	const struct replay_header *h = rp->replay.header;
+
+	if (rp->answers_len)
+		return take_answers(rp, pkts, n);
+	if (rte_pktmbuf_alloc_bulk(rp->pool, pkts, n) < 0)
+		return 0;
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(rp->replay.in + (size_t)(rp->next + AHEAD) * h->in_stored);
+		replay_write(&rp->replay, rp->next, pkts[i]);
+		rp->next = rp->next + 1 == h->count ? 0 : rp->next + 1;
+	}
+	rp->rx_packets += n;
+	rp->rx_bytes += (uint64_t)n * h->in_size;
+	return n;
+}
+
+static void sink(struct replay_port *rp, struct rte_mbuf *m)
+{
+	if (!replay_counts(&rp->replay, m)) {
+		if (rp->answers_len < ANSWERS_MAX && replay_answer_arp(&rp->replay, m)) {
+			rp->answers[rp->answers_len++] = m;
+			return;
+		}
+	} else {
+		rp->tx_packets++;
+		rp->tx_bytes += m->pkt_len;
+		if (rp->tx_packets % CHECK_EVERY == 0 && !replay_check(&rp->replay, m))
+			rp->wrong++;
+	}
+	rte_pktmbuf_free(m);
+}
+
+static uint16_t replay_tx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct replay_port *rp = p->priv;
+
+	for (uint16_t i = 0; i < n; i++)
+		sink(rp, pkts[i]);
+	return n;
+}
+
+static int replay_wait_fd(struct port *p, uint16_t queue)
+{
+	return -1;
+}
+
+static void replay_refresh(struct port *p)
+{
+	const struct replay_port *rp = p->priv;
+
+	p->rx_packets = rp->rx_packets;
+	p->rx_bytes = rp->rx_bytes;
+	p->tx_packets = rp->tx_packets;
+	p->tx_bytes = rp->tx_bytes;
+	p->tx_dropped = rp->wrong;
+}
+
+const struct port_ops replay_ops = {
+	.kind = "replay",
+	.open = replay_open,
+	.close = replay_close,
+	.rx = replay_rx,
+	.tx = replay_tx,
+	.wait_fd = replay_wait_fd,
+	.refresh = replay_refresh,
+};

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Frames to send and what must come of them: what benches replay. A file of this header, then
+// `count` records of in_stored bytes, then `count` of out_stored bytes, made by bench/frames.c.
+//
+// A frame of in_size bytes is its record followed by REPLAY_FILL bytes; likewise the frame that
+// comes out. Each carries the number of its record at tag_at, so that a sink that sees any of them
+// knows what it must be.
+
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REPLAY_MAGIC  "isthmus1"
+#define REPLAY_STORED 160 // at most
+#define REPLAY_FILL   0x5a
+#define REPLAY_IP4    3
+
+struct replay_header {
+	char magic[8];
+	uint32_t count;
+	uint32_t in_size, in_stored, in_tag_at;
+	uint32_t out_size, out_stored, out_tag_at;
+	uint32_t ip4_at[REPLAY_IP4]; // IPv4 headers of what comes out: checksums must hold; 0: none
+	uint8_t out_mask[REPLAY_STORED]; // bits that must be equal
+	uint8_t peer_mac[6];             // answers every ARP request
+	uint8_t pad[2];
+};
+
+struct replay {
+	const struct replay_header *header;
+	const uint8_t *in, *out; // the records
+	size_t size;             // of the mapping
+};
+
+// 0 or -errno. The file is read into memory of large pages if the system has them to give.
+int replay_load(struct replay *r, const char *path);
+void replay_unload(struct replay *r);
+
+// Appends frame `i` to an empty packet whose buffer was filled with replay_fill_buffer().
+void replay_write(const struct replay *r, uint32_t i, struct rte_mbuf *m);
+void replay_fill_buffer(struct rte_mbuf *m);
+
+// Is this what must come out? False also for a frame that carries no record's number.
+bool replay_check(const struct replay *r, const struct rte_mbuf *m);
+// Cheap look whether it may be one at all: by size.
+bool replay_counts(const struct replay *r, const struct rte_mbuf *m);
+
+// Turns an ARP request into the peer's reply in place; false: it is none.
+bool replay_answer_arp(const struct replay *r, struct rte_mbuf *m);
