@@ -287,18 +287,22 @@ def run_jobs(jobs, width, progress):
             progress.finished(job)
 
 
+def build(trees, progress):
+    """One after the other, as each uses all cores. The names of those that built."""
+    jobs = {tree: build_job(tree) for tree in trees}
+    for job in jobs.values():
+        run_jobs([job], 1, progress)
+    return [tree for tree, job in jobs.items() if not job.result.failed]
+
+
 def normal_run(options, progress):
-    builds = [build_job(tree) for tree in TREES]
-    for build in builds:  # each uses all cores
-        run_jobs([build], 1, progress)
-        if build.result.failed:
-            return
+    built = build(list(options.trees if options.k else TREES), progress)
     jobs = []
     if options.checks and not options.k:
         jobs.append(checks_job())
     if not options.k:
-        jobs += [coverage_job(), unit_job("release", options), unit_job("asan", options)]
-    jobs += [story_job(path, tree, options) for path in story_files() for tree in options.trees]
+        jobs += [coverage_job()] + [unit_job(tree, options) for tree in ("release", "asan") if tree in built]
+    jobs += [story_job(path, tree, options) for path in story_files() for tree in options.trees if tree in built]
     if not options.k:
         jobs += fuzz_jobs(options, fuzz_seconds(60))
         jobs.append(mutants_job(options, 10))
@@ -314,11 +318,8 @@ LONG = {
 
 
 def long_run(options, progress):
-    for tree in TREES:
-        build = build_job(tree)
-        run_jobs([build], 1, progress)
-        if build.result.failed:
-            return
+    if len(build(TREES, progress)) < len(TREES):
+        return
     for name in [options.long] if options.long != "all" else LONG:
         before = progress.counts()
         run_jobs(LONG[name](options), options.jobs, progress)

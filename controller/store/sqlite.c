@@ -19,8 +19,8 @@ enum { GET, PUT, DEL, SCAN, COUNT, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
 	[GET] = "SELECT value FROM kv WHERE key = ?1",
-	[PUT] = "INSERT INTO kv(key, value) VALUES(?1, ?2) "
-		"ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+	[PUT] = ("INSERT INTO kv(key, value) VALUES(?1, ?2) "
+		 "ON CONFLICT(key) DO UPDATE SET value = excluded.value"),
 	[DEL] = "DELETE FROM kv WHERE key = ?1",
 	[SCAN] = "SELECT key, value FROM kv WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3",
 	[COUNT] = "SELECT count(*) FROM kv WHERE key >= ?1 AND key < ?2",
