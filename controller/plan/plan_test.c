@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "view_fixture.h"
+
+struct world {
+	struct plan *plan;
+	struct views views;
+	int64_t now_ms;
+};
+
+static struct ip_addr ip(const char *s)
+{
+	struct ip_addr addr = {0};
+
+	assert_int_equal(ip_parse(s, &addr), 0);
+	return addr;
+}
+
+static struct ip_prefix net(const char *s)
+{
+	struct ip_prefix prefix;
+
+	assert_int_equal(prefix_parse(s, &prefix), 0);
+	return prefix;
+}
+
+static void add_pool(struct world *w, const char *name, uint32_t redundant, uint64_t kbps)
+{
+	struct plan_range pa = {ip("10.0.1.1"), ip("10.0.1.200")};
+	struct plan_range gre = {ip("31.0.0.1"), ip("31.0.0.200")};
+	struct ip_addr vip = ip("40.0.0.1");
+
+	plan_set_pool(w->plan, &(struct plan_pool){.name = name,
+				       .ref = "/GatewayPools/default",
+				       .redundant_count = redundant,
+				       .capacity_kbps = kbps,
+				       .pa = &pa,
+				       .pa_len = 1,
+				       .gre = &gre,
+				       .gre_len = 1,
+				       .vip = &vip,
+				       .vip_len = 1,
+				       .slots_per_active = 4});
+}
+
+static void add_gateway(struct world *w, const char *name, const char *pool)
+{
+	struct plan_underlay u = {.addr = ip("10.0.0.11"), .prefix_len = 16};
+
+	plan_set_gateway(w->plan, &(struct plan_gateway){.name = name,
+					  .ref = "/Gateways/x",
+					  .pool = pool,
+					  .health = PLAN_HEALTH_UP,
+					  .underlay = &u,
+					  .underlay_len = 1});
+}
+
+static void add_tenant(struct world *w, const char *name, uint32_t vni)
+{
+	const char *pools[] = {"default"};
+	struct ip_prefix prefix = net("10.0.0.0/24");
+
+	plan_set_subnet(w->plan, &(struct plan_subnet){.network = name,
+					 .name = "gw",
+					 .ref = "/virtualNetworks/n/subnets/gw",
+					 .vni = vni,
+					 .prefix = &prefix,
+					 .prefix_len = 1});
+	plan_set_tenant(w->plan, &(struct plan_tenant){.name = name,
+					 .ref = "/VirtualGateways/x",
+					 .rdid = "rdid",
+					 .network = name,
+					 .gateway_subnet = "gw",
+					 .pools = pools,
+					 .pools_len = 1});
+}
+
+static void add_gre(struct world *w, const char *tenant, const char *name, const char *remote,
+	uint32_t key, uint64_t kbps)
+{
+	struct plan_route route = {.prefix = net("50.1.1.0/24"), .metric = 10};
+
+	plan_set_connection(w->plan, &(struct plan_connection){.tenant = tenant,
+					     .name = name,
+					     .ref = "/VirtualGateways/x/NetworkConnections/y",
+					     .type = PLAN_CONN_GRE,
+					     .enabled = true,
+					     .has_key = true,
+					     .gre_key = key,
+					     .remote = ip(remote),
+					     .in_kbps = kbps,
+					     .out_kbps = kbps,
+					     .route = &route,
+					     .route_len = 1});
+}
+
+static void step(struct world *w)
+{
+	views_step(&w->views, w->plan, w->now_ms);
+}
+
+static struct plan_connection_status status(struct world *w, const char *tenant, const char *name)
+{
+	struct plan_connection_status st;
+
+	assert_int_equal(plan_connection_status(w->plan, tenant, name, &st), 0);
+	return st;
+}
+
+static int setup(void **state)
+{
+	struct world *w = test_calloc(1, sizeof(*w));
+
+	w->plan = plan_new();
+	views_init(&w->views);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	plan_free(w->plan);
+	views_fini(&w->views);
+	test_free(w);
+	return 0;
+}
+
+static void a_single_gateway_holds_all_slots_of_its_pool(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status st;
+
+	add_pool(w, "default", 1, 1000000);
+	add_gateway(w, "GW1", "default");
+	step(w);
+	assert_int_equal(plan_gateway_status(w->plan, "GW1", &st), 0);
+	assert_int_equal(st.slots, 4);
+	assert_int_equal(st.state, PLAN_GATEWAY_ACTIVE);
+	assert_string_equal(views_get(&w->views, "GW1", "slot", "1"),
+		"{\"slot\":1,\"active\":true,\"epoch\":1,\"ivEpoch\":1,\"port\":0,\"vlan\":0}");
+}
+
+static void a_slot_takes_addresses_with_its_first_connection_and_gives_them_back(void **state)
+{
+	struct world *w = *state;
+	struct plan_slot_status st;
+	uint16_t at = 0;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "Contoso", 5001);
+	add_gre(w, "Contoso", "c1", "20.0.0.1", 7, 1000);
+	step(w);
+	assert_true(plan_slot_next(w->plan, &at, &st));
+	assert_int_equal(st.pa[0].family, IP_V4);
+	assert_int_equal(st.gre_vip[0].family, IP_V4);
+	assert_true(plan_address_taken(w->plan, &st.pa[0]));
+	assert_true(ip_equal(&status(w, "Contoso", "c1").source[0], &st.gre_vip[0]));
+	assert_non_null(views_get(&w->views, "GW1", "connection", "1"));
+	assert_non_null(views_get(&w->views, "GW1", "routes", "1/1"));
+	assert_non_null(views_get(&w->views, "GW1", "tenantSlot", "1/1"));
+	assert_non_null(views_get(&w->views, "GW1", "localAddress", "1/10.0.0.1"));
+	assert_non_null(views_get(&w->views, PLAN_HOSTS, "hostRoute", "1/50.1.1.0/24/1"));
+	assert_non_null(views_get(&w->views, PLAN_HOSTS, "hostSubnet", "5001"));
+	plan_del_connection(w->plan, "Contoso", "c1");
+	step(w);
+	at = 0;
+	assert_true(plan_slot_next(w->plan, &at, &st));
+	assert_int_equal(st.pa[0].family + st.gre_vip[0].family, 0);
+	assert_int_equal(views_len(&w->views, PLAN_HOSTS), 0);
+	assert_int_equal(views_len(&w->views, "GW1"), 5); // itself and four slots
+}
+
+static void an_unchanged_input_tells_nobody_anything(void **state)
+{
+	struct world *w = *state;
+	uint64_t sets;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "Contoso", 5001);
+	add_gre(w, "Contoso", "c1", "20.0.0.1", 7, 1000);
+	step(w);
+	sets = w->views.sets;
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "Contoso", 5001);
+	add_gre(w, "Contoso", "c1", "20.0.0.1", 7, 1000);
+	step(w);
+	assert_int_equal(w->views.sets, sets);
+	assert_int_equal(w->views.gones, 0);
+}
+
+static void equal_remote_and_key_are_never_in_one_slot(void **state)
+{
+	struct world *w = *state;
+	char name[8];
+	uint32_t seen = 0;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		add_gre(w, "A", name, "20.0.0.1", 7, 10);
+	}
+	step(w);
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		assert_false(seen & 1u << status(w, "A", name).slot);
+		seen |= 1u << status(w, "A", name).slot;
+	}
+	assert_int_equal(status(w, "A", "c4").slot, 0);
+	assert_int_equal(status(w, "A", "c4").wait, PLAN_WAIT_CONFLICT);
+}
+
+static void ipsec_with_one_remote_address_shares_a_slot(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	add_tenant(w, "B", 5002);
+	for (int i = 0; i < 2; i++)
+		plan_set_connection(w->plan, &(struct plan_connection){.tenant = i ? "B" : "A",
+						     .name = "c",
+						     .ref = "",
+						     .type = PLAN_CONN_IPSEC,
+						     .enabled = true,
+						     .remote = ip("20.0.0.9")});
+	step(w);
+	assert_int_not_equal(status(w, "A", "c").slot, 0);
+	assert_int_equal(status(w, "A", "c").slot, status(w, "B", "c").slot);
+}
+
+static void a_lost_gateway_is_replaced_by_the_redundant_one_in_one_object_a_slot(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status st;
+	uint64_t epoch_before = 0;
+	struct plan_slot_status slot;
+	struct plan_result r;
+	uint16_t at = 0;
+
+	add_pool(w, "default", 1, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_gateway(w, "GW2", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 1000);
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_non_null(views_get(&w->views, "GW2", "connection", "1"));
+	assert_non_null(views_get(&w->views, "GW2", "routes", "1/1"));
+	while (plan_slot_next(w->plan, &at, &slot))
+		epoch_before = slot.epoch > epoch_before ? slot.epoch : epoch_before;
+	w->now_ms = 1000;
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	r = plan_step(w->plan, w->now_ms);
+	for (size_t i = 0; i < r.events_len; i++) {
+		assert_int_equal(r.events[i].object->kind, PLAN_KIND_SLOT);
+		assert_false(r.events[i].gone);
+	}
+	assert_int_equal(r.events_len, 8);
+	views_apply(&w->views, &r);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	at = 0;
+	assert_true(plan_slot_next(w->plan, &at, &slot));
+	assert_true(slot.epoch > epoch_before);
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_UP);
+	w->now_ms = 60000;
+	step(w);
+	assert_int_equal(plan_gateway_status(w->plan, "GW1", &st), 0);
+	assert_int_equal(st.state, PLAN_GATEWAY_REDUNDANT);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	assert_non_null(views_get(&w->views, "GW1", "connection", "1"));
+}
+
+static void a_draining_gateway_relays_for_five_seconds(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 1, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_gateway(w, "GW2", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 1000);
+	step(w);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	assert_non_null(
+		strstr(views_get(&w->views, "GW1", "slot", "1"), "\"relayTo\":\"10.0.1.1\""));
+	w->now_ms += PLAN_RELAY_MS;
+	step(w);
+	assert_null(strstr(views_get(&w->views, "GW1", "slot", "1"), "relayTo"));
+}
+
+static void shortage_says_how_much_is_missing_where_and_ends_by_itself(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 400000);
+	add_gre(w, "A", "c2", "20.0.0.1", 8, 200000);
+	step(w);
+	assert_int_equal(status(w, "A", "c2").wait, PLAN_WAIT_CAPACITY);
+	assert_string_equal(status(w, "A", "c2").words,
+		"400000 kbit/s of GRE wanted in pool default; the emptiest gateway, GW1, has "
+		"200000 "
+		"kbit/s left");
+	plan_del_connection(w->plan, "A", "c1");
+	step(w);
+	assert_int_equal(status(w, "A", "c2").wait, PLAN_WAIT_NONE);
+	assert_string_equal(status(w, "A", "c2").gateway, "GW1");
+}
+
+static void more_bandwidth_than_there_is_leaves_the_old_grant_running(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 400000);
+	step(w);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 600000);
+	step(w);
+	assert_int_equal(status(w, "A", "c1").wait, PLAN_WAIT_CAPACITY);
+	assert_int_not_equal(status(w, "A", "c1").slot, 0);
+	assert_non_null(
+		strstr(views_get(&w->views, "GW1", "connection", "1"), "\"inKbps\":400000"));
+}
+
+static void the_vip_belongs_to_the_lowest_slot_in_use(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	add_tenant(w, "B", 5002);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 10);
+	add_gre(w, "B", "c1", "20.0.0.2", 7, 10);
+	step(w);
+	assert_non_null(strstr(views_get(&w->views, "GW1", "slot", "1"), "\"vip\":[\"40.0.0.1\"]"));
+	assert_null(strstr(views_get(&w->views, "GW1", "slot", "2"), "vip"));
+	plan_del_connection(w->plan, "A", "c1");
+	step(w);
+	assert_null(strstr(views_get(&w->views, "GW1", "slot", "1"), "vip"));
+	assert_non_null(strstr(views_get(&w->views, "GW1", "slot", "2"), "\"vip\":[\"40.0.0.1\"]"));
+}
+
+static void the_reflector_and_its_clients_are_told_of_each_other(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_gateway(w, "GW2", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 7, 400000);
+	add_gre(w, "A", "c2", "20.0.0.1", 8, 400000);
+	plan_set_bgp_router(w->plan,
+		&(struct plan_bgp_router){.tenant = "A", .name = "r", .ref = "r", .asn = 64512});
+	plan_set_bgp_peer(w->plan, &(struct plan_bgp_peer){.tenant = "A",
+					   .name = "r/p",
+					   .ref = "p",
+					   .address = ip("50.1.1.1"),
+					   .asn = 64521});
+	step(w);
+	assert_int_equal(status(w, "A", "c1").slot, 1);
+	assert_int_equal(status(w, "A", "c2").slot, 5);
+	assert_non_null(
+		strstr(views_get(&w->views, "GW1", "bgpRouter", "1/1"), "\"reflector\":true"));
+	assert_non_null(
+		strstr(views_get(&w->views, "GW2", "bgpRouter", "1/5"), "\"reflector\":false"));
+	assert_non_null(views_get(&w->views, "GW1", "bgpPeer", "1/1/50.1.1.1"));
+	assert_null(views_get(&w->views, "GW2", "bgpPeer", "1/1/50.1.1.1"));
+	// .254 and .253 are the tenant's in its slots, .252 is the reflector's own.
+	assert_non_null(strstr(
+		views_get(&w->views, "GW1", "bgpPeer", "1/1/10.0.0.253"), "\"client\":true"));
+	assert_non_null(views_get(&w->views, "GW2", "bgpPeer", "1/5/10.0.0.252"));
+	assert_non_null(views_get(&w->views, "GW2", "localAddress", "1/10.0.0.252"));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_single_gateway_holds_all_slots_of_its_pool),
+		T(a_slot_takes_addresses_with_its_first_connection_and_gives_them_back),
+		T(an_unchanged_input_tells_nobody_anything),
+		T(equal_remote_and_key_are_never_in_one_slot),
+		T(ipsec_with_one_remote_address_shares_a_slot),
+		T(a_lost_gateway_is_replaced_by_the_redundant_one_in_one_object_a_slot),
+		T(a_draining_gateway_relays_for_five_seconds),
+		T(shortage_says_how_much_is_missing_where_and_ends_by_itself),
+		T(more_bandwidth_than_there_is_leaves_the_old_grant_running),
+		T(the_vip_belongs_to_the_lowest_slot_in_use),
+		T(the_reflector_and_its_clients_are_told_of_each_other),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pools and gateways: how many are active, who holds which slot, who takes over.
+//
+// M = gateways - redundantGatewayCount (at least 1) are to be active. An active gateway gets its
+// slots once, when it becomes active; a gateway without slots is redundant and carries a copy of
+// all of its pool's. Nothing moves but from a gateway that is lost, draining or gone: to the first
+// redundant gateway, else to what active ones have room for, else it stays where it is.
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy.h"
+#include "xmalloc.h"
+
+// -- pools
+
+struct pool *pool_ref(struct plan *p, const char *name)
+{
+	struct pool *pool = map_find_str(&p->pools, name);
+
+	if (!pool) {
+		pool = xcalloc(1, sizeof(*pool));
+		pool->name = xstrdup(name);
+		TAILQ_INIT(&pool->gateways);
+		TAILQ_INIT(&pool->slots);
+		TAILQ_INIT(&pool->waiting);
+		map_set_str(&p->pools, pool->name, pool);
+	}
+	pool->uses++;
+	return pool;
+}
+
+static void clear_input(struct plan_pool *in)
+{
+	copy_free(in->name, in->ref, in->pa, in->gre, in->vip);
+	*in = (struct plan_pool){0};
+}
+
+static void copy_input(struct plan_pool *to, const struct plan_pool *in)
+{
+	*to = *in;
+	to->name = copy_text(in->name);
+	to->ref = copy_text(in->ref);
+	to->pa = copy_bytes(in->pa, in->pa_len * sizeof(*in->pa));
+	to->gre = copy_bytes(in->gre, in->gre_len * sizeof(*in->gre));
+	to->vip = copy_bytes(in->vip, in->vip_len * sizeof(*in->vip));
+	if (!to->slots_per_active)
+		to->slots_per_active = PLAN_SLOTS_PER_ACTIVE;
+}
+
+void pool_settle_later(struct plan *p, struct pool *pool)
+{
+	pool->settle_ms = p->now_ms + PLAN_SETTLE_MS;
+	if (!pool->settling)
+		TAILQ_INSERT_TAIL(&p->settling, pool, of_settling);
+	pool->settling = true;
+}
+
+static void settled(struct plan *p, struct pool *pool)
+{
+	if (pool->settling)
+		TAILQ_REMOVE(&p->settling, pool, of_settling);
+	pool->settling = false;
+}
+
+void pool_free(struct plan *p, struct pool *pool)
+{
+	settled(p, pool);
+	plan_unqueue(p, WORK_POOL, &pool->todo);
+	map_del_str(&p->pools, pool->name);
+	clear_input(&pool->in);
+	plan_discard(p, pool->name);
+	free(pool);
+}
+
+static void free_if_unused(struct plan *p, struct pool *pool)
+{
+	if (!pool->defined && !pool->uses)
+		pool_free(p, pool);
+}
+
+void pool_unref(struct plan *p, struct pool *pool)
+{
+	pool->uses--;
+	free_if_unused(p, pool);
+}
+
+void plan_set_pool(struct plan *p, const struct plan_pool *in)
+{
+	struct pool *pool = pool_ref(p, in->name);
+
+	clear_input(&pool->in);
+	copy_input(&pool->in, in);
+	pool->defined = true;
+	pool->uses--;
+	pool->retry |= pool->waiting_len;
+	plan_queue(p, WORK_POOL, &pool->todo);
+}
+
+void plan_del_pool(struct plan *p, const char *name)
+{
+	struct pool *pool = map_find_str(&p->pools, name);
+
+	if (!pool || !pool->defined)
+		return;
+	pool->defined = false;
+	plan_queue(p, WORK_POOL, &pool->todo);
+}
+
+// -- gateways
+
+#define IV_BLOCK 256 // numbers granted ahead for starts of a gateway's forwarder
+
+struct gateway *gateway_find(const struct plan *p, const char *name)
+{
+	return map_find_str(&p->gateways, name);
+}
+
+// Exists from the first mention: a loaded slot names its holder before the gateway is known.
+struct gateway *gateway_get(struct plan *p, const char *name)
+{
+	struct gateway *g = gateway_find(p, name);
+
+	if (g)
+		return g;
+	g = xcalloc(1, sizeof(*g));
+	g->name = xstrdup(name);
+	TAILQ_INIT(&g->held);
+	audience_init(&g->self);
+	map_set_str(&p->gateways, g->name, g);
+	rows_load_gateway(p, g);
+	return g;
+}
+
+static void gateway_clear_input(struct plan_gateway *in)
+{
+	copy_free(in->name, in->ref, in->pool, in->underlay, in->default_gateway);
+	*in = (struct plan_gateway){0};
+}
+
+static void gateway_copy_input(struct plan_gateway *to, const struct plan_gateway *in)
+{
+	*to = *in;
+	to->name = copy_text(in->name);
+	to->ref = copy_text(in->ref);
+	to->pool = copy_text(in->pool);
+	to->underlay = copy_bytes(in->underlay, in->underlay_len * sizeof(*in->underlay));
+	to->default_gateway = copy_bytes(
+		in->default_gateway, in->default_gateway_len * sizeof(*in->default_gateway));
+}
+
+// Whether a gateway is alone in its pool is told to it.
+static void queue_others(struct plan *p, struct pool *pool)
+{
+	struct gateway *g;
+
+	TAILQ_FOREACH (g, &pool->gateways, of_pool)
+		plan_queue(p, WORK_GATEWAY, &g->todo);
+}
+
+static void join_pool(struct plan *p, struct gateway *g, const char *name)
+{
+	struct pool *pool = pool_ref(p, name);
+	struct gateway *before = TAILQ_LAST(&pool->gateways, gateway_list);
+
+	while (before && strcmp(before->name, g->name) > 0)
+		before = TAILQ_PREV(before, gateway_list, of_pool);
+	if (before)
+		TAILQ_INSERT_AFTER(&pool->gateways, before, g, of_pool);
+	else
+		TAILQ_INSERT_HEAD(&pool->gateways, g, of_pool);
+	pool->gateways_len++;
+	g->pool = pool;
+	plan_queue(p, WORK_POOL, &pool->todo);
+	queue_others(p, pool);
+}
+
+static void leave_pool(struct plan *p, struct gateway *g)
+{
+	struct pool *pool = g->pool;
+
+	if (!pool)
+		return;
+	TAILQ_REMOVE(&pool->gateways, g, of_pool);
+	pool->gateways_len--;
+	g->pool = NULL;
+	plan_queue(p, WORK_POOL, &pool->todo);
+	queue_others(p, pool);
+	pool->uses--;
+}
+
+void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
+{
+	struct gateway *g = gateway_get(p, in->name);
+	bool known = g->defined;
+	enum plan_health health = g->in.health;
+	bool drain = g->in.drain;
+
+	if (!g->pool || strcmp(g->pool->name, in->pool)) {
+		leave_pool(p, g);
+		join_pool(p, g, in->pool);
+	}
+	gateway_clear_input(&g->in);
+	gateway_copy_input(&g->in, in);
+	if (known) {
+		g->in.health = health;
+		g->in.drain = drain;
+	}
+	if (!known) {
+		audience_join(p, &g->self, g);
+		rows_load_gateway(p, g);
+	}
+	g->defined = true;
+	plan_queue(p, WORK_GATEWAY, &g->todo);
+}
+
+void plan_del_gateway(struct plan *p, const char *name)
+{
+	struct gateway *g = gateway_find(p, name);
+
+	if (!g || !g->defined)
+		return;
+	g->defined = false;
+	leave_pool(p, g);
+	plan_queue(p, WORK_GATEWAY, &g->todo);
+}
+
+void plan_set_health(struct plan *p, const char *gateway, enum plan_health health)
+{
+	struct gateway *g = gateway_find(p, gateway);
+
+	if (!g || !g->defined || g->in.health == health)
+		return;
+	g->in.health = health;
+	g->pool->retry |= g->pool->waiting_len;
+	plan_queue(p, WORK_POOL, &g->pool->todo);
+}
+
+void plan_set_drain(struct plan *p, const char *gateway, bool drain)
+{
+	struct gateway *g = gateway_find(p, gateway);
+
+	if (!g || !g->defined || g->in.drain == drain)
+		return;
+	g->in.drain = drain;
+	g->pool->retry |= g->pool->waiting_len;
+	plan_queue(p, WORK_POOL, &g->pool->todo);
+}
+
+bool gateway_takes(const struct gateway *g)
+{
+	return g->defined && !g->in.drain && g->in.health != PLAN_HEALTH_LOST;
+}
+
+void gateway_free(struct plan *p, struct gateway *g)
+{
+	pub_clear(p, &g->pub);
+	rows_of_gateway(p, g, true);
+	plan_unqueue(p, WORK_GATEWAY, &g->todo);
+	map_del_str(&p->gateways, g->name);
+	gateway_clear_input(&g->in);
+	audience_fini(&g->self);
+	plan_discard(p, g->name);
+	free(g);
+}
+
+static void write_gateway(struct plan *p, const struct gateway *g)
+{
+	struct text *t = &p->text;
+
+	text_reset(t);
+	text_open(t, NULL, '{');
+	text_str(t, "name", g->name);
+	text_str(t, "pool", g->in.pool);
+	text_bool(t, "alone", g->pool->gateways_len == 1);
+	text_open(t, "ivBlock", '[');
+	text_u64(t, NULL, g->iv_first);
+	text_u64(t, NULL, IV_BLOCK);
+	text_close(t, ']');
+	text_open(t, "underlay", '[');
+	for (size_t i = 0; i < g->in.underlay_len; i++) {
+		const struct plan_underlay *u = &g->in.underlay[i];
+		char addr[IP_TEXT_SIZE], both[IP_TEXT_SIZE + 8];
+
+		snprintf(both, sizeof(both), "%s/%u", ip_format(&u->addr, addr), u->prefix_len);
+		text_open(t, NULL, '{');
+		text_u64(t, "port", u->port);
+		text_u64(t, "vlan", u->vlan);
+		text_str(t, "address", both);
+		text_close(t, '}');
+	}
+	text_close(t, ']');
+	text_ips(t, "defaultGateways", g->in.default_gateway, g->in.default_gateway_len);
+	text_u64(t, "l3Port", g->in.l3_port);
+	text_close(t, '}');
+}
+
+void gateway_work(struct plan *p, struct gateway *g)
+{
+	plan_read(p);
+	if (g->defined) {
+		if (!g->iv_first) {
+			g->iv_first = p->next_epoch;
+			p->next_epoch += IV_BLOCK;
+			rows_of_gateway(p, g, false);
+		}
+		write_gateway(p, g);
+		pub_set(p, &g->pub, &g->self, PLAN_KIND_GATEWAY, "self", g->in.ref);
+		return;
+	}
+	pub_clear(p, &g->pub);
+	slot_relay_forget(p, g);
+	if (!g->held_len)
+		gateway_free(p, g);
+}
+
+// Something was given back: who waits is tried again.
+void pool_freed(struct plan *p, struct pool *pool)
+{
+	pool->retry |= pool->waiting_len;
+	if (pool->stuck)
+		plan_queue(p, WORK_POOL, &pool->todo);
+}
+
+// -- roles
+
+static int64_t room(struct plan *p, const struct gateway *g)
+{
+	plan_read(p);
+	return capacity_available(g->pool->in.rule, g->pool->in.capacity_kbps, &g->load);
+}
+
+// The first that waits for work: up, not draining, without slots.
+static struct gateway *first_redundant(struct plan *p, struct pool *pool)
+{
+	struct gateway *g;
+
+	TAILQ_FOREACH (g, &pool->gateways, of_pool) {
+		plan_read(p);
+		if (!g->held_len && gateway_takes(g) && g->in.health == PLAN_HEALTH_UP)
+			return g;
+	}
+	return NULL;
+}
+
+static bool slot_fits(const struct slot *s, const struct gateway *g)
+{
+	struct capacity_load with = g->load;
+
+	for (int t = 0; t < PLAN_CONN_TYPES; t++)
+		with.kbps[t] += s->load.kbps[t];
+	return capacity_available(s->pool->in.rule, s->pool->in.capacity_kbps, &with) >= 0;
+}
+
+// The emptiest active gateway that can carry the slot as well.
+static struct gateway *roomiest_active(struct plan *p, const struct slot *s)
+{
+	struct gateway *g, *best = NULL;
+	int64_t best_room = 0;
+
+	TAILQ_FOREACH (g, &s->pool->gateways, of_pool) {
+		int64_t left = room(p, g);
+
+		if (g == s->holder || !g->held_len || !gateway_takes(g) || !slot_fits(s, g))
+			continue;
+		if (!best || left > best_room) {
+			best = g;
+			best_room = left;
+		}
+	}
+	return best;
+}
+
+static bool must_move(const struct slot *s)
+{
+	return !s->holder || s->holder->pool != s->pool || !gateway_takes(s->holder);
+}
+
+// All slots of one holder go to one redundant gateway, so that the others stay in reserve.
+static void move_slots(struct plan *p, struct pool *pool)
+{
+	struct slot *s;
+	struct gateway *from = NULL, *to = NULL;
+
+	pool->stuck = false;
+	TAILQ_FOREACH (s, &pool->slots, of_pool) {
+		struct gateway *target;
+		bool planned;
+
+		plan_read(p);
+		if (!must_move(s))
+			continue;
+		if (!to || from != s->holder) {
+			from = s->holder;
+			to = first_redundant(p, pool);
+		}
+		target = to ? to : roomiest_active(p, s);
+		if (!target) {
+			pool->stuck = true;
+			continue;
+		}
+		planned = s->holder && s->holder->in.health == PLAN_HEALTH_UP;
+		slot_activate(p, s, target, planned);
+	}
+}
+
+static uint16_t free_number(struct plan *p)
+{
+	for (uint16_t n = 1; n <= PLAN_SLOT_MAX; n++) {
+		if (!p->slots[n])
+			return n;
+	}
+	return 0;
+}
+
+static bool make_active(struct plan *p, struct pool *pool, struct gateway *g)
+{
+	uint32_t made = 0;
+
+	while (made < pool->in.slots_per_active) {
+		uint16_t number = free_number(p);
+
+		if (!number)
+			break;
+		slot_activate(p, slot_new(p, pool, number), g, false);
+		made++;
+	}
+	return made;
+}
+
+static void fill_roles(struct plan *p, struct pool *pool)
+{
+	uint32_t n = pool->gateways_len, redundant = pool->in.redundant_count, active = 0;
+	uint32_t want = n > redundant ? n - redundant : 1;
+	struct gateway *g;
+
+	TAILQ_FOREACH (g, &pool->gateways, of_pool)
+		active += g->held_len > 0;
+	while (active < want && (g = first_redundant(p, pool)) && make_active(p, pool, g))
+		active++;
+}
+
+static void drop_empty_slots(struct plan *p, struct pool *pool)
+{
+	struct slot *s, *next;
+
+	for (s = TAILQ_FIRST(&pool->slots); s; s = next) {
+		next = TAILQ_NEXT(s, of_pool);
+		if (!s->connections_len)
+			slot_free(p, s);
+	}
+}
+
+static void carry(struct plan *p, struct pool *pool, bool is_settled)
+{
+	struct slot *s;
+	bool left = false;
+
+	TAILQ_FOREACH (s, &pool->slots, of_pool) {
+		plan_read(p);
+		left |= slot_carry(p, s, is_settled);
+	}
+	if (left)
+		pool_settle_later(p, pool);
+	else
+		settled(p, pool);
+}
+
+void pool_work(struct plan *p, struct pool *pool)
+{
+	plan_read(p);
+	if (pool->defined) {
+		move_slots(p, pool);
+		fill_roles(p, pool);
+	} else if (!pool->gateways_len) {
+		drop_empty_slots(p, pool);
+	}
+	// What decides about traffic is told first.
+	plan_slots_now(p);
+	carry(p, pool, false);
+	pool_vips(p, pool);
+	pool->retry |= pool->waiting_len;
+	free_if_unused(p, pool);
+}
+
+void pools_settle(struct plan *p)
+{
+	struct pool *pool, *next;
+
+	for (pool = TAILQ_FIRST(&p->settling); pool; pool = next) {
+		next = TAILQ_NEXT(pool, of_settling);
+		if (p->now_ms >= pool->settle_ms)
+			carry(p, pool, true);
+	}
+}
+
+// -- public addresses
+
+static bool has_vip(const struct pool *pool, const struct ip_addr *vip)
+{
+	for (size_t i = 0; i < pool->in.vip_len; i++) {
+		if (ip_equal(&pool->in.vip[i], vip))
+			return true;
+	}
+	return false;
+}
+
+// The lowest slot in use of all pools behind that address.
+static struct slot *vip_slot(struct plan *p, const struct ip_addr *vip)
+{
+	struct slot *s, *best = NULL;
+	struct pool *pool;
+	size_t at = 0;
+
+	while ((pool = map_next(&p->pools, &at))) {
+		if (!has_vip(pool, vip))
+			continue;
+		TAILQ_FOREACH (s, &pool->slots, of_pool) {
+			plan_read(p);
+			if (s->connections_len)
+				break;
+		}
+		if (s && (!best || s->number < best->number))
+			best = s;
+	}
+	return best;
+}
+
+static void give_vip(struct plan *p, struct slot *s, const struct ip_addr *vip)
+{
+	int i = vip->family == IP_V6;
+
+	if (ip_equal(&s->vip[i], vip))
+		return;
+	s->vip[i] = *vip;
+	plan_queue(p, WORK_SLOT, &s->todo);
+}
+
+static void take_vip(
+	struct plan *p, struct pool *pool, const struct ip_addr *vip, const struct slot *except)
+{
+	int i = vip->family == IP_V6;
+	struct slot *s;
+
+	TAILQ_FOREACH (s, &pool->slots, of_pool) {
+		plan_read(p);
+		if (s == except || !ip_equal(&s->vip[i], vip))
+			continue;
+		s->vip[i] = (struct ip_addr){0};
+		plan_queue(p, WORK_SLOT, &s->todo);
+	}
+}
+
+void pool_vips(struct plan *p, struct pool *pool)
+{
+	for (size_t i = 0; i < pool->in.vip_len; i++) {
+		const struct ip_addr *vip = &pool->in.vip[i];
+		struct slot *s = vip_slot(p, vip);
+		struct pool *other;
+		size_t at = 0;
+
+		while ((other = map_next(&p->pools, &at)))
+			take_vip(p, other, vip, s);
+		if (s)
+			give_vip(p, s, vip);
+	}
+}
+
+// -- status
+
+int plan_gateway_status(
+	const struct plan *p, const char *name, struct plan_gateway_status *ret_status)
+{
+	const struct gateway *g = gateway_find(p, name);
+	const struct pool *pool;
+
+	if (!g || !g->defined)
+		return -1;
+	pool = g->pool;
+	*ret_status = (struct plan_gateway_status){
+		.state = g->held_len ? PLAN_GATEWAY_ACTIVE : PLAN_GATEWAY_REDUNDANT,
+		.health = g->in.health,
+		.drain = g->in.drain,
+		.slots = g->held_len,
+		.connections = g->connections_len,
+		.total_kbps = pool->in.capacity_kbps,
+		.available_kbps =
+			capacity_available(pool->in.rule, pool->in.capacity_kbps, &g->load),
+	};
+	if (g->in.drain || (pool->defined && !g->held_len && g->in.health != PLAN_HEALTH_UP))
+		ret_status->state = PLAN_GATEWAY_PASSIVE;
+	return 0;
+}
+
+void plan_gateway_connections(const struct plan *p, const char *name,
+	void (*each)(const char *tenant, const char *connection, void *arg), void *arg)
+{
+	const struct gateway *g = gateway_find(p, name);
+	struct slot *s;
+	struct connection *c;
+
+	if (!g)
+		return;
+	TAILQ_FOREACH (s, &g->held, of_holder) {
+		TAILQ_FOREACH (c, &s->connections, of_slot)
+			each(c->tenant->name, c->in.name, arg);
+	}
+}
