@@ -13,6 +13,19 @@ static struct rte_ring *ring;
 static int kick_fd = -1;
 static control_fn handlers[CONTROL_WHAT_COUNT];
 
+const char *control_name(uint8_t what)
+{
+	static const char *const names[CONTROL_WHAT_COUNT] = {
+		[CONTROL_PUNT_TUN] = "a tenant's TUN",
+		[CONTROL_PUNT_IKE] = "ike",
+		[CONTROL_NEIGHBOUR] = "neighbour resolution",
+		[CONTROL_ICMP_ERROR] = "ICMP error",
+		[CONTROL_CAPTURE] = "capture",
+	};
+
+	return what < CONTROL_WHAT_COUNT && names[what] ? names[what] : "unknown";
+}
+
 int control_init(void)
 {
 	kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

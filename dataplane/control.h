@@ -19,6 +19,8 @@ enum control_what {
 	CONTROL_WHAT_COUNT,
 };
 
+const char *control_name(uint8_t what); // for people
+
 // Owns m. Runs in the control thread.
 typedef void (*control_fn)(struct rte_mbuf *m);
 

@@ -141,6 +141,8 @@ void worker_handoff(struct worker *w, uint16_t to, uint16_t node, struct rte_mbu
 bool control_push(struct worker *w, uint8_t what, struct rte_mbuf *m)
 {
 	packet_meta(m)->node = what;
+	if (unlikely(w->observer != NULL) && w->observer->control)
+		w->observer->control(w, what, m);
 	if (!control_enqueue(m))
 		return false;
 	w->control_pending = true;

@@ -43,6 +43,7 @@ struct worker_observer {
 	void (*node)(struct worker *w, uint16_t node, struct rte_mbuf **pkts, uint16_t n);
 	void (*drop)(struct worker *w, struct rte_mbuf *m, enum drop_reason reason);
 	void (*tx)(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
+	void (*control)(struct worker *w, uint8_t what, struct rte_mbuf *m);
 };
 
 struct tx_buffer {

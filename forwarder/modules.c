@@ -2,10 +2,12 @@
 #include "modules.h"
 
 extern const struct module module_state;
+extern const struct module module_trace;
 
 // In the order in which they start; they end in reverse.
 const struct module *const modules[] = {
 	&module_state,
+	&module_trace,
 };
 
 const size_t modules_len = sizeof(modules) / sizeof(modules[0]);
