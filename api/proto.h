@@ -118,4 +118,6 @@ enum api_type {
 	API_TYPE_IKE_CREDENTIAL,
 	API_TYPE_IKE_STATE,
 	API_TYPE_IKE_EXCHANGE,
+	// agent: api/agent_status.h
+	API_TYPE_AGENT_STATUS = 224,
 };

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "log.h"
+#include "objects.h"
+#include "proto.h"
+#include "server.h"
+#include "xmalloc.h"
+
+// -- errors of objects
+
+// An object suffers from itself or from the first of its local objects that was refused.
+static const char *wanted_trouble(const struct wanted *w)
+{
+	const struct contribution *c;
+
+	if (w->text)
+		return w->text;
+	SLIST_FOREACH (c, &w->contributions, of_owner) {
+		if (c->desired->status)
+			return c->desired->text;
+	}
+	return NULL;
+}
+
+static void agent_note_trouble(struct agent *a, struct wanted *w)
+{
+	const char *text = wanted_trouble(w);
+	char kind[32];
+
+	if (!text && !w->troubled)
+		return;
+	wanted_kind_name(w, kind, sizeof(kind));
+	if (text && !w->troubled)
+		log_warning("%s %s: %s", kind, wanted_key(w), text);
+	w->troubled = text;
+	report_error(&a->report, kind, wanted_key(w), text);
+}
+
+static void agent_on_trouble(void *ctx, struct wanted *w)
+{
+	agent_note_trouble(ctx, w);
+}
+
+static void agent_on_status(void *ctx, const struct desired *d)
+{
+	struct contribution *c;
+
+	SLIST_FOREACH (c, &d->contributions, of_desired)
+		agent_note_trouble(ctx, c->owner);
+}
+
+// -- targets
+
+bool agent_is_settled(const struct agent *a)
+{
+	const struct target *forwarder = a->targets[DESIRED_FORWARDER];
+
+	if (forwarder && !target_is_ready(forwarder))
+		return false;
+	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
+		if (a->targets[i] &&
+			(target_is_learning(a->targets[i]) || a->desired.queued_len[i] ||
+				a->desired.in_flight_len[i]))
+			return false;
+	}
+	return true;
+}
+
+static void agent_report(struct agent *a)
+{
+	if (agent_is_settled(a))
+		report_reached(&a->report, a->term, a->revision);
+	if (a->south && report_due(&a->report))
+		south_report_soon(a->south);
+}
+
+static void agent_on_settled(void *ctx, enum desired_target id)
+{
+	agent_report(ctx);
+}
+
+static void agent_on_found(
+	void *ctx, enum desired_target id, uint16_t type, const void *object, size_t size)
+{
+	struct agent *a = ctx;
+	const struct api_slot *slot = object;
+
+	// What the forwarder does already, under whatever epoch, it may go on doing.
+	if (type == API_TYPE_SLOT && size >= sizeof(*slot) && slot->active)
+		slots_confirm(&a->slots, slot->slot, slot->epoch);
+}
+
+static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
+{
+	struct agent *a = ctx;
+	const uint16_t types[] = {API_TYPE_CONN_EVENT};
+
+	if (id != DESIRED_FORWARDER)
+		return;
+	api_client_subscribe(target_client(a->targets[id]), types, 1);
+	stats_set_forwarder(&a->stats, target_client(a->targets[id]));
+}
+
+static void agent_on_down(void *ctx, enum desired_target id)
+{
+	struct agent *a = ctx;
+
+	if (id != DESIRED_FORWARDER)
+		return;
+	stats_set_forwarder(&a->stats, NULL);
+	// A forwarder that starts anew claims addresses only if somebody confirms them meanwhile.
+	if (!a->south || !south_is_fresh(a->south)) {
+		a->slots.confirmed = false;
+		memset(a->slots.epochs, 0, sizeof(a->slots.epochs));
+	}
+}
+
+static void agent_on_event(
+	void *ctx, enum desired_target id, uint16_t type, const void *object, size_t size)
+{
+	struct agent *a = ctx;
+
+	if (type == API_TYPE_CONN_EVENT)
+		stats_conn_event(&a->stats);
+}
+
+static bool agent_before_slot(struct agent *a, struct api_slot *slot)
+{
+	if (slot->slot >= SLOTS_MAX)
+		return true;
+	a->slots.withheld[slot->slot] =
+		slot->active && !slots_may_activate(&a->slots, slot->slot, slot->epoch);
+	if (a->slots.withheld[slot->slot]) {
+		log_info("slot %u waits for somebody to confirm epoch %llu", slot->slot,
+			(unsigned long long)slot->epoch);
+		slot->active = 0;
+	}
+	return true;
+}
+
+static bool agent_before_set(void *ctx, const struct desired *d, void *object, int *ret_fd)
+{
+	if (d->type->type == API_TYPE_SLOT)
+		return agent_before_slot(ctx, object);
+	return true;
+}
+
+static const struct target_ops agent_target_ops = {.ready = agent_on_ready,
+	.settled = agent_on_settled,
+	.down = agent_on_down,
+	.event = agent_on_event,
+	.found = agent_on_found,
+	.before_set = agent_before_set};
+
+static void agent_push(struct agent *a)
+{
+	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
+		if (a->targets[i])
+			target_push(a->targets[i]);
+	}
+}
+
+void agent_start_targets(struct agent *a)
+{
+	const char *const paths[DESIRED_TARGETS] = {
+		a->config.forwarder, a->config.bgp, a->config.ike};
+
+	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
+		if (paths[i])
+			a->targets[i] =
+				target_new(a->base, i, paths[i], &a->desired, &agent_target_ops, a);
+	}
+}
+
+// Slots that were given as inactive and may now be used.
+static void agent_release_slots(struct agent *a)
+{
+	const struct desired_type *type = desired_type_find(API_TYPE_SLOT);
+
+	for (uint16_t slot = 0; slot < SLOTS_MAX; slot++) {
+		struct desired *d =
+			a->slots.withheld[slot] ? desired_find(&a->desired, type, &slot) : NULL;
+		const struct api_slot *value = d ? (const struct api_slot *)d->value : NULL;
+
+		if (value && d->value_size && slots_may_activate(&a->slots, slot, value->epoch))
+			desired_enqueue(&a->desired, d);
+	}
+	agent_push(a);
+}
+
+// -- the controller
+
+// One object of an answer: to memory, and to the disk if it is another than before.
+static void agent_take_object(struct agent *a, const json_t *object)
+{
+	const char *kind = json_string_value(json_object_get(object, "kind"));
+	const char *key = json_string_value(json_object_get(object, "key"));
+	uint64_t revision = (uint64_t)json_integer_value(json_object_get(object, "revision"));
+	const json_t *value = json_object_get(object, "value");
+	bool must = json_is_true(json_object_get(object, "must"));
+	const struct kind *known;
+	struct wanted *w;
+	char *text;
+
+	if (!kind || !key || strchr(kind, WANTED_SEPARATOR))
+		return;
+	if (json_is_true(json_object_get(object, "deleted"))) {
+		if (wanted_del(&a->wanted, kind, key))
+			disk_del(a->disk, kind, key);
+		report_gone(&a->report, kind, key);
+		return;
+	}
+	if (!wanted_put(&a->wanted, kind, key, revision, value, must))
+		return;
+	w = wanted_find(&a->wanted, kind, key);
+	agent_note_trouble(a, w);
+	known = w->kind;
+	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (text)
+		disk_put(a->disk, kind, key, revision, text, must, !known || known->secret);
+	free(text);
+	if (!strcmp(kind, "gateway"))
+		a->slots.alone = json_is_true(json_object_get(value, "alone"));
+}
+
+static void agent_drop_unlisted(struct agent *a)
+{
+	struct wanted *w;
+	size_t at = 0;
+
+	while ((w = map_next(&a->wanted.objects, &at))) {
+		char kind[32], *key;
+
+		if (w->listed)
+			continue;
+		key = xstrdup(wanted_key(w));
+		wanted_kind_name(w, kind, sizeof(kind));
+		wanted_del(&a->wanted, kind, key);
+		disk_del(a->disk, kind, key);
+		report_gone(&a->report, kind, key);
+		free(key);
+	}
+}
+
+static void agent_on_objects(
+	void *ctx, uint64_t term, uint64_t revision, bool full, const json_t *objects)
+{
+	struct agent *a = ctx;
+	struct wanted *w;
+	const json_t *object;
+	size_t i, at = 0;
+
+	disk_begin(a->disk);
+	while (full && (w = map_next(&a->wanted.objects, &at)))
+		w->listed = false;
+	json_array_foreach ((json_t *)objects, i, object)
+		agent_take_object(a, object);
+	if (full)
+		agent_drop_unlisted(a);
+	a->term = term;
+	a->revision = revision;
+	a->slots.confirmed = true;
+	if (json_array_size(objects))
+		desired_retry_refused(&a->desired);
+	agent_release_slots(a); // and sends everything else
+	if (disk_commit(a->disk, term, revision) < 0)
+		log_error("writing what the gateway should be to disk: %s", disk_error(a->disk));
+	agent_report(a);
+}
+
+static json_t *agent_on_report(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return report_take(&a->report);
+}
+
+static void agent_on_reported(void *ctx, bool taken)
+{
+	struct agent *a = ctx;
+
+	report_done(&a->report, taken);
+}
+
+static uint64_t agent_on_workers(void *ctx)
+{
+	struct agent *a = ctx;
+
+	return a->stats.workers;
+}
+
+static void agent_on_epochs(void *ctx, uint64_t term, const json_t *epochs)
+{
+	struct agent *a = ctx;
+	bool released = false;
+	const char *slot;
+	json_t *epoch;
+
+	json_object_foreach ((json_t *)epochs, slot, epoch)
+		released |= slots_confirm(&a->slots, (uint16_t)strtoul(slot, NULL, 10),
+			(uint64_t)json_integer_value(epoch));
+	if (released)
+		agent_release_slots(a);
+}
+
+static void agent_on_link(void *ctx, bool up)
+{
+	struct agent *a = ctx;
+
+	// Who answers now may be another that knows nothing of what was told before.
+	if (up)
+		report_restart(&a->report);
+	agent_report(a);
+}
+
+static const struct south_ops agent_south_ops = {.objects = agent_on_objects,
+	.report = agent_on_report,
+	.reported = agent_on_reported,
+	.workers = agent_on_workers,
+	.epochs = agent_on_epochs,
+	.link = agent_on_link};
+
+void agent_start_south(struct agent *a)
+{
+	if (!a->config.controller_len)
+		return;
+	a->south = south_new(a->base, (const char *const *)a->config.controllers,
+		a->config.controller_len, &a->tls, a->term, a->revision, &agent_south_ops, a);
+}
+
+// -- start and end
+
+static void agent_on_loaded(void *ctx, const char *kind, const char *key, uint64_t revision,
+	const char *value, bool must)
+{
+	struct agent *a = ctx;
+	json_t *json = json_loads(value, JSON_DECODE_ANY, NULL);
+
+	if (!json)
+		return;
+	wanted_put(&a->wanted, kind, key, revision, json, must);
+	agent_note_trouble(a, wanted_find(&a->wanted, kind, key));
+	if (!strcmp(kind, "gateway"))
+		a->slots.alone = json_is_true(json_object_get(json, "alone"));
+	json_decref(json);
+}
+
+static int agent_open_disk(struct agent *a)
+{
+	unsigned lost = 0;
+
+	a->disk = disk_open(a->config.directory);
+	if (!a->disk) {
+		int error = errno;
+
+		log_error("opening the state in %s: %s", a->config.directory, strerror(error));
+		return -error;
+	}
+	disk_position(a->disk, &a->term, &a->revision);
+	if (disk_load(a->disk, agent_on_loaded, a, &lost) < 0 || lost) {
+		// Start over with the controller's full list rather than miss something for ever.
+		log_warning("%u objects on disk cannot be read: asking for all", lost);
+		a->revision = 0;
+	}
+	if (a->revision)
+		log_info("revision %llu from disk", (unsigned long long)a->revision);
+	return 0;
+}
+
+static void agent_on_stats(void *ctx)
+{
+	agent_report(ctx);
+}
+
+int agent_init(struct agent *a, struct event_base *base)
+{
+	static const char *const files[] = {"ca.pem", "cert.pem", "key.pem"};
+	uint64_t random[2];
+	char instance[33];
+	int ret;
+
+	a->base = base;
+	desired_init(&a->desired);
+	a->desired.on_status = agent_on_status;
+	a->desired.ctx = a;
+	wanted_init(&a->wanted, &a->desired);
+	a->wanted.on_trouble = agent_on_trouble;
+	a->wanted.ctx = a;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -EIO;
+	snprintf(instance, sizeof(instance), "%016llx%016llx", (unsigned long long)random[0],
+		(unsigned long long)random[1]);
+	report_init(&a->report, instance);
+	stats_init(&a->stats, base, &a->report, agent_on_stats, a);
+	for (size_t i = 0; i < 3; i++)
+		a->paths[i] = xasprintf("%s/%s", a->config.certificates, files[i]);
+	a->tls = (struct http_tls){
+		.ca_file = a->paths[0], .cert_file = a->paths[1], .key_file = a->paths[2]};
+	ret = agent_open_disk(a);
+	return ret < 0 ? ret : agent_start_status(a, random[0]);
+}
+
+void agent_fini(struct agent *a)
+{
+	api_server_free(a->server);
+	south_free(a->south);
+	for (size_t i = 0; i < DESIRED_TARGETS; i++)
+		target_free(a->targets[i]);
+	stats_fini(&a->stats);
+	report_fini(&a->report);
+	desired_fini(&a->desired);
+	wanted_fini(&a->wanted);
+	disk_close(a->disk);
+	for (size_t i = 0; i < 3; i++)
+		free(a->paths[i]);
+	config_fini(&a->config);
+}

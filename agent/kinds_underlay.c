@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The gateway itself on the provider's networks: addresses, default routes, slots.
+
+#include <stddef.h>
+#include <string.h>
+
+#include "kinds.h"
+#include "objects.h"
+#include "proto.h"
+
+#define GATEWAY_ADDRS 32
+
+static void add(struct contribution_list *out, uint16_t type, const void *object, size_t size)
+{
+	contribution_add(out, desired_type_find(type), object, size);
+}
+
+static uint8_t read_underlay(struct json_reader *r, struct api_underlay_addr addrs[GATEWAY_ADDRS])
+{
+	const json_t *list = json_get_array(r, "underlay"), *entry;
+	uint8_t len = 0;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, entry) {
+		struct api_underlay_addr *a = &addrs[len];
+		struct json_reader e;
+
+		json_reader_init(&e, entry);
+		a->port = (uint16_t)json_get_uint(&e, "port", UINT16_MAX);
+		a->vlan = (uint16_t)json_get_uint(&e, "vlan", 4094);
+		if (json_address_parse(json_get_text(&e, "address"), &a->addr, &a->prefix_len) < 0)
+			json_reader_fail(&e, "address: not an address with its prefix length");
+		if (e.failed)
+			json_reader_fail(r, "underlay[%zu].%.90s", i, e.text);
+		if (++len == GATEWAY_ADDRS)
+			break;
+	}
+	return len;
+}
+
+// A default route out of the port whose network holds the next hop.
+static void add_default_route(struct json_reader *r, struct contribution_list *out,
+	const struct api_underlay_addr *addrs, uint8_t len, const struct ip_addr *gateway)
+{
+	struct api_route route = {.vrf = API_VRF_UNDERLAY,
+		.source = API_ROUTE_STATIC,
+		.preference = 1,
+		.path_count = 1,
+		.path[0] = {.type = API_PATH_PORT, .via = *gateway}};
+	char text[IP_TEXT_SIZE];
+
+	route.prefix.addr.family = gateway->family;
+	for (uint8_t i = 0; i < len; i++) {
+		struct ip_prefix net = prefix_make(&addrs[i].addr, addrs[i].prefix_len);
+
+		if (!prefix_contains(&net, gateway))
+			continue;
+		route.path[0].id = (uint32_t)addrs[i].port << 16 | addrs[i].vlan;
+		add(out, API_TYPE_ROUTE, &route, offsetof(struct api_route, path[1]));
+		return;
+	}
+	json_reader_fail(r, "defaultGateways: %s is on none of the gateway's networks",
+		ip_format(gateway, text));
+}
+
+void kind_gateway(struct json_reader *r, struct contribution_list *out)
+{
+	struct api_underlay_addr addrs[GATEWAY_ADDRS] = {0};
+	struct ip_addr gateways[8] = {0};
+	uint8_t len = read_underlay(r, addrs);
+	uint8_t gateway_len = json_get_ips(r, "defaultGateways", gateways, 8);
+
+	for (uint8_t i = 0; i < len; i++)
+		add(out, API_TYPE_UNDERLAY_ADDR, &addrs[i], sizeof(addrs[i]));
+	for (uint8_t i = 0; i < gateway_len; i++)
+		add_default_route(r, out, addrs, len, &gateways[i]);
+}
+
+void kind_slot(struct json_reader *r, struct contribution_list *out)
+{
+	struct api_slot slot = {
+		.slot = (uint16_t)json_get_uint(r, "slot", 4095),
+		.active = json_get_bool(r, "active"),
+		.port = (uint16_t)json_get_uint(r, "port", UINT16_MAX),
+		.vlan = (uint16_t)json_get_uint(r, "vlan", 4094),
+		.epoch = json_get_uint(r, "epoch", INT64_MAX),
+		.iv_epoch = json_get_uint(r, "ivEpoch", INT64_MAX),
+		.relay_to = json_get_ip(r, "relayTo"),
+	};
+
+	slot.relay = !slot.active && slot.relay_to.family != IP_NONE;
+	json_get_ip_pair(r, "pa", slot.pa);
+	json_get_ip_pair(r, "greVip", slot.gre_vip);
+	json_get_ip_pair(r, "vip", slot.vip);
+	if (!slot.slot)
+		json_reader_fail(r, "slot: missing");
+	add(out, API_TYPE_SLOT, &slot, sizeof(slot));
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Whether this gateway may use the floating addresses of a slot (DESIGN: fencing). What was read
+// from disk may be stale: another gateway may hold the slot by now. So an active slot is given to
+// the forwarder as inactive until its epoch is confirmed: by the controller in this life of the
+// agent (its list of objects, or the answer to a heartbeat), or because the gateway is alone in
+// its pool, or because the forwarder already uses it under that epoch.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SLOTS_MAX 4096
+
+struct slots {
+	bool alone;                 // no other gateway in the pool could have taken over
+	bool confirmed;             // the controller's own words, not the disk's, are what we hold
+	uint64_t epochs[SLOTS_MAX]; // confirmed, by slot; 0: none
+	bool withheld[SLOTS_MAX];   // given as inactive
+};
+
+bool slots_may_activate(const struct slots *s, uint16_t slot, uint64_t epoch);
+// Notes a confirmation; true if the slot was withheld and may now go.
+bool slots_confirm(struct slots *s, uint16_t slot, uint64_t epoch);

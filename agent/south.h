@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The conversation with the controller (docs/southbound.md): long-poll for objects, reports,
+// heartbeats, each on a connection of its own. It knows HTTP and JSON framing, not gateways.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "http.h"
+
+struct event_base;
+struct south;
+
+struct south_ops {
+	// An answer to the poll, complete and not older than what was applied.
+	void (*objects)(
+		void *ctx, uint64_t term, uint64_t revision, bool full, const json_t *objects);
+	// The next report, or NULL when there is nothing to say. Given back by reported().
+	json_t *(*report)(void *ctx);
+	// The report was taken (true), or must be told again.
+	void (*reported)(void *ctx, bool taken);
+	// What the workers have counted, for the heartbeat.
+	uint64_t (*workers)(void *ctx);
+	// The heartbeat's answer: epochs of slots, by number in text.
+	void (*epochs)(void *ctx, uint64_t term, const json_t *epochs);
+	// The controller answers, or does so no more.
+	void (*link)(void *ctx, bool up);
+};
+
+// urls and tls outlive it. since: what was applied before.
+struct south *south_new(struct event_base *base, const char *const *urls, size_t url_len,
+	const struct http_tls *tls, uint64_t term, uint64_t revision, const struct south_ops *ops,
+	void *ctx);
+void south_free(struct south *s);
+// There may be something to report; sent soon, together with what follows at once.
+void south_report_soon(struct south *s);
+// Certificates have changed: the next requests open new connections, those under way go on.
+void south_refresh(struct south *s);
+const char *south_url(const struct south *s); // of the controller in use
+bool south_is_up(const struct south *s);
+// The controller has answered a heartbeat within the last second.
+bool south_is_fresh(const struct south *s);

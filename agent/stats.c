@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stats.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto.h"
+#include "xmalloc.h"
+
+#define STATS_TICK_MS      100 // workers are asked this often, for the heartbeat
+#define STATS_CONN_TICKS   10  // connections: whether they are up
+#define STATS_COUNT_ROUNDS 5   // and of those rounds, every fifth their counters
+
+struct stats_conn {
+	struct api_conn_stats told;
+	uint64_t up_since_s; // by the monotonic clock
+	bool known;
+	unsigned round; // last seen in
+};
+
+static uint64_t now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec;
+}
+
+// -- connections
+
+static json_t *conn_state(const struct stats_conn *c, const struct api_conn_stats *now)
+{
+	json_t *counters = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", //
+		"inboundBytes", (json_int_t)now->in_bytes,                //
+		"outboundBytes", (json_int_t)now->out_bytes,              //
+		"rxTotalPacketsDropped", (json_int_t)(now->in_dropped + now->in_rate_dropped),
+		"txTotalPacketsDropped", (json_int_t)(now->out_dropped + now->out_rate_dropped),
+		"rxRateLimitedPacketsDropped", (json_int_t)now->in_rate_dropped,  //
+		"txRateLimitedPacketsDropped", (json_int_t)now->out_rate_dropped, //
+		"rxRateKbps", (json_int_t)now->in_kbps, "txRateKbps", (json_int_t)now->out_kbps);
+
+	return json_pack("{s:s,s:I,s:o}", "state", now->up ? "Connected" : "Disconnected",
+		"upTimeS", (json_int_t)(now->up ? now_s() - c->up_since_s : 0), "statistics",
+		counters);
+}
+
+static void stats_on_conn(void *ctx, const void *object, size_t size, int fd)
+{
+	struct stats *s = ctx;
+	struct api_conn_stats now = {0};
+	struct stats_conn *c;
+	bool counters;
+	char key[16];
+
+	memcpy(&now, object, size < sizeof(now) ? size : sizeof(now));
+	c = map_find(&s->conns, &now.conn, sizeof(now.conn));
+	if (!c) {
+		c = xcalloc(1, sizeof(*c));
+		c->told.conn = now.conn;
+		map_set(&s->conns, &c->told.conn, sizeof(c->told.conn), c);
+	}
+	c->round = s->round;
+	counters = s->round % STATS_COUNT_ROUNDS == 0 && memcmp(&c->told, &now, sizeof(now));
+	if (c->known && c->told.up == now.up && !counters)
+		return;
+	if (now.up && (!c->known || !c->told.up))
+		c->up_since_s = now_s();
+	c->known = true;
+	c->told = now;
+	snprintf(key, sizeof(key), "%u", now.conn);
+	report_state(s->report, "connection", key, conn_state(c, &now));
+}
+
+static void stats_on_conns(void *ctx, int status, const char *text)
+{
+	struct stats *s = ctx;
+	struct stats_conn *c;
+	size_t at = 0;
+	char key[16];
+
+	s->asking_conns = false;
+	while (status >= 0 && (c = map_next(&s->conns, &at))) {
+		if (c->round == s->round)
+			continue;
+		snprintf(key, sizeof(key), "%u", c->told.conn);
+		report_gone(s->report, "connection", key);
+		map_del(&s->conns, &c->told.conn, sizeof(c->told.conn));
+		free(c);
+	}
+	if (report_due(s->report))
+		s->changed(s->ctx);
+}
+
+static void stats_ask_conns(struct stats *s)
+{
+	if (s->asking_conns || !s->forwarder)
+		return;
+	s->round++;
+	s->asking_conns = !api_client_dump(
+		s->forwarder, API_TYPE_CONN_STATS, NULL, 0, stats_on_conn, stats_on_conns, s);
+}
+
+void stats_conn_event(struct stats *s)
+{
+	stats_ask_conns(s);
+}
+
+// -- workers
+
+static void stats_on_worker(void *ctx, const void *object, size_t size, int fd)
+{
+	struct stats *s = ctx;
+	struct api_worker w = {0};
+
+	memcpy(&w, object, size < sizeof(w) ? size : sizeof(w));
+	if (w.worker >= sizeof(s->loops) / sizeof(*s->loops))
+		return;
+	// beat_us is 0 only for one that sleeps because there is nothing to do.
+	if (w.loops == s->loops[w.worker] && w.beat_us)
+		s->all_moved = false;
+	s->loops[w.worker] = w.loops;
+}
+
+static void stats_on_workers(void *ctx, int status, const char *text)
+{
+	struct stats *s = ctx;
+
+	s->asking_workers = false;
+	if (status >= 0 && s->all_moved)
+		s->workers++;
+}
+
+static void stats_on_tick(evutil_socket_t sock, short what, void *arg)
+{
+	static unsigned ticks;
+	struct stats *s = arg;
+
+	if (!s->forwarder)
+		return;
+	if (!s->asking_workers) {
+		s->all_moved = true;
+		s->asking_workers = !api_client_dump(s->forwarder, API_TYPE_WORKER, NULL, 0,
+			stats_on_worker, stats_on_workers, s);
+	}
+	if (++ticks % STATS_CONN_TICKS == 0)
+		stats_ask_conns(s);
+}
+
+void stats_init(struct stats *s, struct event_base *base, struct report *report,
+	void (*changed)(void *ctx), void *ctx)
+{
+	*s = (struct stats){.report = report, .changed = changed, .ctx = ctx};
+	map_init(&s->conns);
+	s->timer = event_new(base, -1, EV_PERSIST, stats_on_tick, s);
+	if (!s->timer)
+		abort();
+	event_add(s->timer, &(struct timeval){.tv_usec = STATS_TICK_MS * 1000});
+}
+
+void stats_fini(struct stats *s)
+{
+	struct stats_conn *c;
+	size_t at = 0;
+
+	while ((c = map_next(&s->conns, &at)))
+		free(c);
+	map_fini(&s->conns);
+	event_free(s->timer);
+}
+
+void stats_set_forwarder(struct stats *s, struct api_client *forwarder)
+{
+	s->forwarder = forwarder;
+	s->asking_conns = s->asking_workers = false;
+}

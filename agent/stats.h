@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the forwarder says about itself while it runs: the state of connections, for reports, and
+// the count that its workers advance, for the heartbeat.
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "objects.h"
+#include "client.h"
+#include "map.h"
+#include "report.h"
+
+struct stats {
+	struct api_client *forwarder; // NULL: none
+	struct report *report;
+	struct event *timer;
+	void (*changed)(void *ctx); // there is something to report
+	void *ctx;
+	struct map conns; // struct stats_conn by id
+	unsigned round;
+	bool asking_conns, asking_workers;
+	// Workers: the count advances only when every one of them has moved or sleeps by choice.
+	uint64_t workers;
+	uint64_t loops[256];
+	bool all_moved;
+};
+
+void stats_init(struct stats *s, struct event_base *base, struct report *report,
+	void (*changed)(void *ctx), void *ctx);
+void stats_fini(struct stats *s);
+// The forwarder is there (again), or NULL.
+void stats_set_forwarder(struct stats *s, struct api_client *forwarder);
+// A connection went up or down: ask now.
+void stats_conn_event(struct stats *s);

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rig: fake controller, agent, fake forwarder, all in one temporary directory."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'lib'))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from fake_controller import Authority, FakeController  # noqa: E402
+from localapi import LocalApi  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get('ISTHMUS_BUILD', ROOT / 'build'))
+
+
+def wait_until(what, timeout=10, tick=0.005):
+    """The first true value of what(); errors of a peer that is not there count as false."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            value = what()
+        except (OSError, AssertionError):
+            value = None
+        if value:
+            return value
+        assert time.monotonic() < end, 'waited %s s in vain' % timeout
+        time.sleep(tick)
+
+
+class Rig:
+    def __init__(self, directory):
+        self.dir = Path(directory)
+        self.authority = Authority(self.dir / 'ca')
+        self.controller = FakeController(self.authority)
+        self.forwarder_path = self.dir / 'forwarder.sock'
+        self.agent_path = self.dir / 'agent.sock'
+        self.netns_dir = self.dir / 'netns'
+        self.netns_dir.mkdir()
+        self.pki = self.dir / 'pki'
+        self.log = (self.dir / 'agent.log').open('ab')
+        self.forwarder = self.agent = None
+
+    def certify(self, seconds=None):
+        self.pki.mkdir(exist_ok=True)
+        cert, key = self.authority.issue('GW1', seconds=seconds)
+        shutil.copy(self.authority.cert, self.pki / 'ca.pem')
+        shutil.copy(cert, self.pki / 'cert.pem')
+        shutil.copy(key, self.pki / 'key.pem')
+
+    def write_config(self, extra=''):
+        (self.dir / 'agent.conf').write_text(
+            'controller %s\nname GW1\ndirectory %s/state\ncertificates %s\ntoken-file %s/token\n'
+            'forwarder %s\nsocket %s\nnetns-directory %s\nnumber %d\n%s'
+            % (self.controller.url, self.dir, self.pki, self.dir, self.forwarder_path,
+               self.agent_path, self.netns_dir, os.getpid(), extra))
+
+    def start_forwarder(self):
+        self.forwarder = subprocess.Popen([BUILD / 'tests/agent/fake-forwarder', self.forwarder_path])
+        wait_until(lambda: LocalApi(self.forwarder_path))
+
+    def start_agent(self):
+        self.write_config()
+        self.agent = subprocess.Popen([BUILD / 'agent/isthmus-agent', '-v', '-c', self.dir / 'agent.conf'],
+                                      stderr=self.log)
+
+    def start(self):
+        self.certify()
+        self.start_forwarder()
+        self.start_agent()
+
+    @staticmethod
+    def kill(process):
+        if process and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+
+    def api(self):
+        return LocalApi(self.forwarder_path)
+
+    def dump(self, word):
+        with self.api() as api:
+            return api.dump(word)
+
+    def changes(self):
+        """Messages that changed anything in the forwarder, by type."""
+        with self.api() as api:
+            return sum(c.sets + c.dels for c in api.dump('message_count'))
+
+    def messages(self):
+        with self.api() as api:
+            return sum(c.sets + c.dels + c.unchanged + c.refused for c in api.dump('message_count'))
+
+    def agent_status(self):
+        with LocalApi(self.agent_path) as api:
+            return api.dump('agent_status')[0]
+
+    def agent_log(self):
+        return (self.dir / 'agent.log').read_text()
+
+    def close(self):
+        if self.agent and self.agent.poll() is None:
+            self.agent.terminate()
+            try:
+                self.agent.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill(self.agent)
+        self.kill(self.forwarder)
+        self.controller.close()
+        self.log.close()
+
+
+@pytest.fixture
+def bare_rig(tmp_path):
+    rig = Rig(tmp_path)
+    yield rig
+    rig.close()
+    print(rig.agent_log())
+
+
+@pytest.fixture
+def rig(bare_rig):
+    bare_rig.start()
+    return bare_rig
