@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto.h"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <string.h>
 
 // In order of preference.
@@ -25,6 +27,16 @@ bool esp_crypto_equal(const uint8_t *a, const uint8_t *b, size_t size)
 	for (size_t i = 0; i < size; i++)
 		differ |= a[i] ^ b[i];
 	return differ == 0;
+}
+
+void esp_digest(const void *bytes, size_t size, uint8_t ret_digest[32])
+{
+	EVP_Digest(bytes, size, ret_digest, NULL, EVP_sha256(), NULL);
+}
+
+void esp_wipe(void *bytes, size_t size)
+{
+	OPENSSL_cleanse(bytes, size);
 }
 
 unsigned esp_op_aad(const struct esp_op *op, uint8_t aad[12])

@@ -60,6 +60,11 @@ const struct esp_crypto *esp_crypto_find(const char *name);
 // Equal or not, in a time that does not tell where they differ.
 bool esp_crypto_equal(const uint8_t *a, const uint8_t *b, size_t size);
 
+// SHA-256, for telling keys apart without keeping them.
+void esp_digest(const void *bytes, size_t size, uint8_t ret_digest[32]);
+// Zeroes, and the compiler may not think it useless.
+void esp_wipe(void *bytes, size_t size);
+
 // AAD of the combined modes (RFC 4106 section 5, RFC 7634 section 2.1): SPI, high sequence bits
 // with ESN, sequence number. Returns its size.
 unsigned esp_op_aad(const struct esp_op *op, uint8_t aad[12]);

@@ -291,6 +291,11 @@ uint32_t esp_sa_activate(struct esp_sa *sa, bool active, uint64_t iv_epoch)
 	return age >= ESP_EPOCH_REKEY ? bit : 0;
 }
 
+void esp_sa_limit_time(struct esp_sa *sa, const struct api_sa_limit *limit)
+{
+	limit_init(&sa->limit_ms, limit);
+}
+
 uint32_t esp_sa_age(struct esp_sa *sa, uint64_t now_ns)
 {
 	uint64_t age_ms = (now_ns - sa->installed_ns) / 1000000;

@@ -113,6 +113,8 @@ void esp_sa_readdress(struct esp_sa *sa, const struct ip_addr *local, const stru
 	uint16_t local_port, uint16_t remote_port);
 // Control: a later end of the reservation; an earlier one is ignored.
 void esp_sa_grant(struct esp_sa *sa, uint64_t sequence_end);
+// Control: another lifetime in time, still measured from the installation.
+void esp_sa_limit_time(struct esp_sa *sa, const struct api_sa_limit *limit);
 // Control: lifetime in time; returns event bits that have come due.
 uint32_t esp_sa_age(struct esp_sa *sa, uint64_t now_ns);
 

