@@ -81,7 +81,7 @@ def configure_tenant(api, t, pas):
     ts.pa[0] = ip(SLOT_PA)
     api.set("tenant_slot", ts)
     api.set("local_addr", vrf=v, addr=ip(gateway_address(t)), vni=t.gateway_vni, slot=SLOT)
-    api.set_many("host", [host(t, vm, pas[t.vm_hosts[vm]]) for vm in t.vms])
+    api.set_many("host", [host(t, vm, pas[t.vm_hosts[vm]]) for vm in t.vm_hosts])
     api.set("conn", gre_conn(t))
     api.set("conn", l3_conn(t))
     gre, l3 = conn_ids(t)
@@ -104,6 +104,8 @@ def configure_hosts(scene):
 
 
 def configure(scene, gateway):
+    for t in scene.tenants:
+        scene.connect_machines(t, t.vni)
     with gateway.api() as api:
         configure_provider(api)
         for t in scene.tenants:

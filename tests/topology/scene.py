@@ -19,7 +19,7 @@ GATEWAY_MTU = 1500 - 28  # of a GRE connection: outer IP and GRE with key
 class Tenant:
     def __init__(self, number, name, gre_key, vlan, site_address):
         self.number, self.name, self.gre_key, self.vlan, self.site_address = number, name, gre_key, vlan, site_address
-        self.vni, self.gateway_vni = 5000 + number, 5900 + number
+        self.vni, self.gateway_vni = 5000 + number, 5900 + number  # unless the controller chooses
         self.vm_macs = {"vm1": "02:a%d:00:00:00:04" % number, "vm2": "02:a%d:00:00:00:05" % number}
         self.vms, self.gre_site, self.vlan_site = {}, None, None
 
@@ -68,16 +68,22 @@ class Scene:
         self.gateway_ns = self.fabric.gateway_namespace()
         self.trunk = self.fabric.trunk(self.gateway_ns)
         for t in self.tenants:
-            for host in self.hosts.values():
-                router = host.router(t.name)
-                router.subnet(t.vni, [t.router_address + "/24"])
-            for vm, address in t.vm_addresses.items():
-                t.vms[vm] = self.hosts[t.vm_hosts[vm]].router(t.name).vm(vm, t.vni, t.vm_macs[vm], [address + "/24"], [t.router_address])
             if gre:
                 t.gre_site = self.fabric.gre_site("site-%c" % (96 + t.number), t.site_address, [t.gre_machine + "/24"])
             if vlan:
                 t.vlan_site = self.trunk.site("vlan-%c" % (96 + t.number), t.vlan, t.vlan_router + "/29", [t.vlan_machine + "/32"])
                 t.vlan_site.route(t.vlan_gateway, "10.0.0.0/16")
+
+    def connect_machines(self, t, vni):
+        """The tenant's virtual subnet on every host, and its machines on theirs; once."""
+        if t.vms:
+            return
+        t.vni = vni
+        for host in self.hosts.values():
+            host.router(t.name).subnet(vni, [t.router_address + "/24"])
+        for vm, address in t.vm_addresses.items():
+            router = self.hosts[t.vm_hosts[vm]].router(t.name)
+            t.vms[vm] = router.vm(vm, vni, t.vm_macs[vm], [address + "/24"], [t.router_address])
 
     def tenant(self, name):
         return next(t for t in self.tenants if t.name == name)
