@@ -4,32 +4,41 @@
 import random
 
 import pytest
-from scapy.all import GRE, IP, UDP, VXLAN, Dot1Q, Ether, Raw
 
 import direct
 from gateway import Gateway, counted
-from localapi import ApiError, mac_text
+from injections import INJECTIONS, Facts, cable_end, gre, vlan, vxlan
+from localapi import ApiError
 from net import wait_for
 from scene import Scene
 from traffic import flows, inject, ping, tcp
 
 
+class Lab:
+    def __init__(self, scene):
+        self.scene, self.tenants = scene, scene.tenants
+        self.gateway = Gateway(scene.net, scene.gateway_ns)
+
+    @staticmethod
+    def facts(t):
+        return Facts(direct.gateway_mac(t), t.gateway_vni, direct.SLOT_PA, direct.SLOT_GRE_VIP)
+
+
 @pytest.fixture(scope="module")
 def lab():
     with Scene() as scene:
-        gateway = Gateway(scene.net, scene.gateway_ns)
-        gateway.start_forwarder()
+        it = Lab(scene)
+        it.gateway.start_forwarder()
         try:
-            direct.configure(scene, gateway)
+            direct.configure(scene, it.gateway)
         except ApiError as e:
             pytest.skip("the forwarder has no such table yet: %s" % e)
-        scene.gateway = gateway
-        yield scene
-        assert gateway.forwarder.restarts == 0, gateway.forwarder.output()
+        yield it
+        assert it.gateway.forwarder.restarts == 0, it.gateway.forwarder.output()
 
 
 def test_each_tenant_reaches_its_own_sites_over_gre_and_vlan_both_ways(lab):
-    assert lab.unreachable() == []
+    assert lab.scene.unreachable() == []
     pairs = [p for t in lab.tenants for p in t.pairs()]
     with flows(*pairs, rate=200) as accounts:
         for t in lab.tenants:
@@ -46,74 +55,20 @@ def test_tcp_runs_from_machines_with_offloads_on(lab):
     assert tcp(vm.ns, t.vlan_site.ns, t.vlan_machine, reverse=True)["bps"] > 1e6
 
 
-# -- packets that try to get from one tenant to another, or in from nowhere
-
-
-def gateway_port_mac(lab, port):
-    with lab.gateway.api() as api:
-        return mac_text(next(p.mac for p in api.dump("port") if p.name.decode() == port))
-
-
-def outer(lab, source, destination):
-    return Ether(dst=gateway_port_mac(lab, "up0"), src="02:99:00:00:00:01") / IP(src=source, dst=destination)
-
-
-def inner(destination="10.1.0.10", source="10.0.0.4"):
-    return IP(src=source, dst=destination) / UDP(sport=7, dport=7) / Raw(b"x" * 30)
-
-
-def vxlan(lab, vni, gateway_of, source="10.64.0.11", **fields):
-    return outer(lab, source, direct.SLOT_PA) / UDP(sport=50000, dport=4789, chksum=0) / VXLAN(vni=vni, flags="Instance") / Ether(
-        dst=direct.gateway_mac(gateway_of), src="02:60:00:00:00:fe") / inner(**fields)
-
-
-def gre(lab, source, key):
-    return outer(lab, source, direct.SLOT_GRE_VIP) / GRE(key_present=1, key=key, proto=0x800) / inner("10.0.0.4", "10.1.0.10")
-
-
-def vlan(lab, number):
-    return Ether(dst=gateway_port_mac(lab, "trunk0"), src="02:99:00:00:00:02") / Dot1Q(vlan=number) / inner("10.0.0.4", "10.2.0.10")
-
-
-CONTOSO, FABRIKAM = 0, 1
-INJECTIONS = {
-    # ingress and trick: (port, frame, reason)
-    "gre_key_of_another_tenant": ("up0", lambda lab, t: gre(lab, t[CONTOSO].site_address, t[FABRIKAM].gre_key), "gre_unknown_tunnel"),
-    "gre_unknown_key": ("up0", lambda lab, t: gre(lab, t[CONTOSO].site_address, 999), "gre_unknown_tunnel"),
-    "gre_spoofed_outer_source": ("up0", lambda lab, t: gre(lab, "198.51.100.77", t[CONTOSO].gre_key), "gre_unknown_tunnel"),
-    "gre_without_key": ("up0", lambda lab, t: outer(lab, t[CONTOSO].site_address, direct.SLOT_GRE_VIP) / GRE(proto=0x800)
-                        / inner("10.0.0.4", "10.1.0.10"), "gre_unknown_tunnel"),
-    "vxlan_unknown_vni": ("up0", lambda lab, t: vxlan(lab, 9999, t[CONTOSO]), "vxlan_unknown_vni"),
-    "vxlan_vni_of_another_tenant": ("up0", lambda lab, t: vxlan(lab, t[FABRIKAM].gateway_vni, t[CONTOSO]), "inner_not_gateway_mac"),
-    "vxlan_spoofed_outer_source": ("up0", lambda lab, t: vxlan(lab, t[CONTOSO].gateway_vni, t[CONTOSO], source="10.64.0.99"),
-                                   "vxlan_unknown_vtep"),
-    "vlan_unknown": ("trunk0", lambda lab, t: vlan(lab, 999), "vlan_unknown"),
-    "trunk_untagged": ("trunk0", lambda lab, t: Ether(dst=gateway_port_mac(lab, "trunk0"), src="02:99:00:00:00:02")
-                       / inner("10.0.0.4", "10.2.0.10"), "vlan_unknown"),
-    "outer_address_not_held": ("up0", lambda lab, t: outer(lab, "10.64.0.11", "10.64.0.200") / UDP(sport=1, dport=4789) / Raw(b"x" * 40),
-                               "underlay_not_local"),
-}
-
-
-def cable_end(lab, port):
-    """The far end of the gateway's cable: frames put there arrive at the port."""
-    return (lab.fabric.switch, "gw.up0") if port == "up0" else (lab.trunk.ns, "trunk")
-
-
 def forwarded(lab):
     """Packets that any connection took or gave, by connection."""
     with lab.gateway.api() as api:
         return {c.conn: (c.in_packets, c.out_packets) for c in api.dump("conn_stats")}
 
 
-@pytest.mark.parametrize("case", INJECTIONS)
-def test_a_packet_of_no_tenant_or_another_is_dropped_and_counted(lab, case):
-    port, build, reason = INJECTIONS[case]
-    frame, count, name = build(lab, lab.tenants), 17, "drop." + reason
-    connections, before = forwarded(lab), lab.gateway.counters().get(name, 0)
-    inject(*cable_end(lab, port), frame, count)
-    wait_for(lambda: lab.gateway.counters().get(name, 0) >= before + count, 5, "%d more of %s" % (count, name))
-    assert lab.gateway.counters()[name] == before + count
+@pytest.mark.parametrize("name", INJECTIONS)
+def test_a_packet_of_no_tenant_or_another_is_dropped_and_counted(lab, name):
+    case, count = INJECTIONS[name], 17
+    counter, connections = "drop." + case.reason, forwarded(lab)
+    before = lab.gateway.counters().get(counter, 0)
+    inject(*cable_end(lab.scene, case.port), case.frame(lab), count)
+    wait_for(lambda: lab.gateway.counters().get(counter, 0) >= before + count, 5, "%d more of %s" % (count, counter))
+    assert lab.gateway.counters()[counter] == before + count
     assert forwarded(lab) == connections
 
 
@@ -126,7 +81,7 @@ def test_a_tenants_prefix_is_unknown_to_the_other(lab):
     before = forwarded(lab)
     with counted(lab.gateway) as increase:
         for t in lab.tenants:
-            inject(*cable_end(lab, "up0"), vxlan(lab, t.gateway_vni, t, destination="10.77.0.1"), 5)
+            inject(*cable_end(lab.scene, "up0"), vxlan(lab, t.gateway_vni, t, destination="10.77.0.1"), 5)
         wait_for(lambda: forwarded(lab)[out["fabrikam"]][1] == before[out["fabrikam"]][1] + 5, 5, "fabrikam's went out")
     assert increase["drop.no_route"] == 5
     assert forwarded(lab)[out["contoso"]] == before[out["contoso"]]
@@ -135,21 +90,21 @@ def test_a_tenants_prefix_is_unknown_to_the_other(lab):
 def test_random_bytes_on_every_port_are_counted_and_harm_nothing(lab, seed):
     """Noise, and good packets with a few bytes changed; afterwards both tenants' traffic passes."""
     rng = random.Random(seed)
-    good = {port: [bytes(build(lab, lab.tenants)) for p, build, _ in INJECTIONS.values() if p == port] for port in ("up0", "trunk0")}
+    good = {port: [c.frame(lab) for c in INJECTIONS.values() if c.port == port] for port in ("up0", "trunk0")}
     good["up0"] += [bytes(vxlan(lab, t.gateway_vni, t)) for t in lab.tenants]
     good["up0"] += [bytes(gre(lab, t.site_address, t.gre_key)) for t in lab.tenants]
     good["trunk0"] += [bytes(vlan(lab, t.vlan)) for t in lab.tenants]
     pid, per_port = lab.gateway.forwarder.pid, 4000
     with counted(lab.gateway) as increase:
         for port, frames in good.items():
-            ns, dev = cable_end(lab, port)
+            ns, dev = cable_end(lab.scene, port)
             for _ in range(per_port // 50):
                 inject(ns, dev, list(noise(rng, frames, 50)))
                 lab.gateway.counters()  # lets it take a batch before the next, and shows it lives
     drops = sum(v for k, v in increase.items() if k.startswith("drop."))
     assert drops > per_port, increase
     assert lab.gateway.forwarder.pid == pid and lab.gateway.forwarder.restarts == 0
-    assert lab.unreachable(5) == []
+    assert lab.scene.unreachable(5) == []
 
 
 def noise(rng, frames, count):
@@ -166,7 +121,7 @@ def noise(rng, frames, count):
 def test_a_machine_moves_host_without_a_lost_packet(lab):
     """vm1 of contoso from h1 to h2: attached at both while the gateway changes over."""
     t = lab.tenants[0]
-    vm, (h1, h2) = t.vms["vm1"], (lab.hosts[n] for n in ("h1", "h2"))
+    vm, (h1, h2) = t.vms["vm1"], (lab.scene.hosts[n] for n in ("h1", "h2"))
     pairs = [(*a, *b) for a, b in (((vm.ns, "10.0.0.4"), (t.gre_site.lan_ns, t.gre_machine)),
                                    ((t.gre_site.lan_ns, t.gre_machine), (vm.ns, "10.0.0.4")))]
     with flows(*pairs, rate=2000) as accounts:
