@@ -138,7 +138,9 @@ def read_junit(path):
                 r.notes.append(name)
             elif "skipped" in kinds:
                 r.skipped += 1
-                r.notes.append("skipped: %s: %s" % (name, case.find("skipped").get("message")))
+                why = "skipped: " + case.find("skipped").get("message", "")
+                if why not in r.notes:
+                    r.notes.append(why)
             else:
                 r.passed += 1
         return r

@@ -60,6 +60,8 @@ void buf_get_bytes(struct buf_reader *r, void *dst, size_t size)
 {
 	const uint8_t *p = buf_get_span(r, size);
 
+	if (!size)
+		return; // dst may be NULL then
 	if (p)
 		memcpy(dst, p, size);
 	else
@@ -130,7 +132,7 @@ void buf_put_bytes(struct buf_writer *w, const void *src, size_t size)
 {
 	uint8_t *p = buf_put_span(w, size);
 
-	if (p)
+	if (p && size) // src may be NULL when there is nothing
 		memcpy(p, src, size);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs a fuzz target over the files of its corpus, so that the targets are built and every finding
-// of old is tried in each build, with or without a fuzzing compiler.
+// Runs a fuzz target over the files of its corpus (a directory), so that the targets are built and
+// every finding of old is tried in each build, with or without a fuzzing compiler.
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,11 +39,25 @@ static int replay_file(const char *path)
 int main(int argc, char **argv)
 {
 	static const uint8_t nothing[1];
+	DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
+	const struct dirent *entry;
+	int inputs = 0, ret = 0;
 
+	if (!dir) {
+		fprintf(stderr, "usage: %s CORPUS-DIRECTORY\n", argv[0]);
+		return 2;
+	}
 	LLVMFuzzerTestOneInput(nothing, 0);
-	for (int i = 1; i < argc; i++)
-		if (replay_file(argv[i]))
-			return 1;
-	printf("%d inputs\n", argc);
-	return 0;
+	while (!ret && (entry = readdir(dir))) {
+		char path[PATH_MAX];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", argv[1], entry->d_name);
+		ret = replay_file(path) ? 1 : 0;
+		inputs++;
+	}
+	closedir(dir);
+	printf("%d inputs\n", inputs);
+	return inputs ? ret : 1;
 }
