@@ -327,12 +327,22 @@ static const struct south_ops agent_south_ops = {.objects = agent_on_objects,
 	.epochs = agent_on_epochs,
 	.link = agent_on_link};
 
+static void agent_on_joined(void *ctx, int renewed)
+{
+	struct agent *a = ctx;
+
+	if (renewed)
+		south_refresh(a->south);
+	else
+		a->south = south_new(a->base, (const char *const *)a->config.controllers,
+			a->config.controller_len, &a->tls, a->term, a->revision, &agent_south_ops,
+			a);
+}
+
 void agent_start_south(struct agent *a)
 {
-	if (!a->config.controller_len)
-		return;
-	a->south = south_new(a->base, (const char *const *)a->config.controllers,
-		a->config.controller_len, &a->tls, a->term, a->revision, &agent_south_ops, a);
+	if (a->config.controller_len)
+		join_init(&a->join, a->base, &a->config, &a->tls, agent_on_joined, a);
 }
 
 // -- start and end
@@ -381,7 +391,6 @@ static void agent_on_stats(void *ctx)
 
 int agent_init(struct agent *a, struct event_base *base)
 {
-	static const char *const files[] = {"ca.pem", "cert.pem", "key.pem"};
 	uint64_t random[2];
 	char instance[33];
 	int ret;
@@ -399,10 +408,10 @@ int agent_init(struct agent *a, struct event_base *base)
 		(unsigned long long)random[1]);
 	report_init(&a->report, instance);
 	stats_init(&a->stats, base, &a->report, agent_on_stats, a);
-	for (size_t i = 0; i < 3; i++)
-		a->paths[i] = xasprintf("%s/%s", a->config.certificates, files[i]);
+	a->ca_file = xasprintf("%s/ca.pem", a->config.certificates);
+	a->identity_file = xasprintf("%s/identity.pem", a->config.certificates);
 	a->tls = (struct http_tls){
-		.ca_file = a->paths[0], .cert_file = a->paths[1], .key_file = a->paths[2]};
+		.ca_file = a->ca_file, .cert_file = a->identity_file, .key_file = a->identity_file};
 	ret = agent_open_disk(a);
 	return ret < 0 ? ret : agent_start_status(a, random[0]);
 }
@@ -410,6 +419,7 @@ int agent_init(struct agent *a, struct event_base *base)
 void agent_fini(struct agent *a)
 {
 	api_server_free(a->server);
+	join_fini(&a->join);
 	south_free(a->south);
 	for (size_t i = 0; i < DESIRED_TARGETS; i++)
 		target_free(a->targets[i]);
@@ -418,7 +428,7 @@ void agent_fini(struct agent *a)
 	desired_fini(&a->desired);
 	wanted_fini(&a->wanted);
 	disk_close(a->disk);
-	for (size_t i = 0; i < 3; i++)
-		free(a->paths[i]);
+	free(a->ca_file);
+	free(a->identity_file);
 	config_fini(&a->config);
 }

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "desired.h"
 #include "disk.h"
+#include "join.h"
 #include "report.h"
 #include "slots.h"
 #include "stats.h"
@@ -30,7 +31,8 @@ struct agent {
 	struct stats stats;
 	uint64_t term, revision;   // applied to `desired`
 	struct api_server *server; // the agent's own socket
-	char *paths[3];            // ca, cert, key
+	struct join join;
+	char *ca_file, *identity_file; // the latter holds certificate and key
 };
 
 // Brings up everything that config names. 0 or -errno, logged.
@@ -38,7 +40,7 @@ int agent_init(struct agent *a, struct event_base *base);
 void agent_fini(struct agent *a);
 // Connects to the daemons of this host.
 void agent_start_targets(struct agent *a);
-// Begins the conversation with the controller.
+// Begins the conversation with the controller, as soon as there is a certificate.
 void agent_start_south(struct agent *a);
 // Listens on the agent's own socket. 0 or -errno, logged.
 int agent_start_status(struct agent *a, uint64_t instance);

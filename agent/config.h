@@ -13,7 +13,7 @@ struct config {
 	size_t controller_len;
 	char *name;                  // of the gateway, as the controller knows it
 	char *directory;             // where the agent keeps its state; mode 0700
-	char *certificates;          // directory of ca.pem, cert.pem, key.pem
+	char *certificates;          // directory of ca.pem, identity.pem
 	char *token_file;            // the enrolment token, read when there is no certificate yet
 	char *forwarder, *bgp, *ike; // sockets; NULL: that daemon is not run here
 	char *socket;                // the agent's own, for `isthmus gw`

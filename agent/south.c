@@ -30,7 +30,8 @@ struct south {
 	uint64_t term, revision;
 	uint64_t beat, answered; // beats of HEARTBEAT_MS since the start: now, last answered
 	unsigned retry_ms;
-	bool up, told_down;
+	bool up;
+	char told[128]; // why the controller does not serve, as last logged
 };
 
 static void south_poll(struct south *s);
@@ -111,7 +112,8 @@ static void south_set_up(struct south *s, bool up)
 	s->up = up;
 	if (up)
 		log_info("connected to controller %s", south_url(s));
-	s->told_down = s->told_down && !up;
+	if (up)
+		s->told[0] = '\0';
 	s->ops->link(s->ctx, up);
 }
 
@@ -141,9 +143,9 @@ static const char *south_take(struct south *s, json_t *answer)
 
 static void south_failed(struct south *s, const char *why)
 {
-	if (!s->told_down)
+	if (strncmp(s->told, why, sizeof(s->told) - 1) != 0)
 		log_warning("controller %s does not serve: %s", south_url(s), why);
-	s->told_down = true;
+	snprintf(s->told, sizeof(s->told), "%s", why);
 	south_set_up(s, false);
 	s->url_no = (s->url_no + 1) % s->url_len;
 	timer_set(s->poll_timer, s->retry_ms);

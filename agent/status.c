@@ -31,6 +31,7 @@ static int status_dump(void *ctx, const void *filter, struct api_emit *emit)
 		.refused = a->desired.refused_len,
 		.objects_read = a->wanted.read,
 		.objects_touched = a->desired.touched,
+		.certificate_end = a->join.end,
 	};
 
 	snprintf(status.gateway, sizeof(status.gateway), "%s", a->config.name);

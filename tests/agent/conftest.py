@@ -52,8 +52,7 @@ class Rig:
         self.pki.mkdir(exist_ok=True)
         cert, key = self.authority.issue('GW1', seconds=seconds)
         shutil.copy(self.authority.cert, self.pki / 'ca.pem')
-        shutil.copy(cert, self.pki / 'cert.pem')
-        shutil.copy(key, self.pki / 'key.pem')
+        (self.pki / 'identity.pem').write_text(cert.read_text() + key.read_text())
 
     def write_config(self, extra=''):
         (self.dir / 'agent.conf').write_text(
