@@ -202,6 +202,11 @@ void model_each_ref(const struct model_type *type, const json_t *doc,
 		void *arg, const struct model_field *field, const char *where, const char *ref),
 	void *arg);
 
+// The same with the reference itself, {"resourceRef": "..."}, to be respelt.
+void model_each_ref_object(const struct model_type *type, json_t *doc,
+	void (*each)(void *arg, const struct model_field *field, const char *where, json_t *object),
+	void *arg);
+
 // The same for every secret text: *value is the string, to be replaced through the array or object
 // that holds it (sealing for the store).
 void model_each_secret(const struct model_type *type, json_t *doc,

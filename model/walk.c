@@ -62,6 +62,8 @@ struct walk {
 	union {
 		void (*ref)(void *arg, const struct model_field *field, const char *where,
 			const char *ref);
+		void (*ref_object)(void *arg, const struct model_field *field, const char *where,
+			json_t *object);
 		void (*secret)(void *arg, json_t *holder, const char *member);
 	} each;
 };
@@ -117,6 +119,22 @@ void model_each_ref(const struct model_type *type, const json_t *doc,
 	void *arg)
 {
 	const struct walk walk = {.visit = visit_ref, .arg = arg, .each.ref = each};
+
+	walk_object(&walk, type->properties, json_object_get(doc, "properties"), "properties");
+}
+
+static void visit_ref_object(const struct walk *walk, const struct model_field *field,
+	const char *where, json_t *holder, json_t *value)
+{
+	if (field->kind == MODEL_REF)
+		walk->each.ref_object(walk->arg, field, where, value);
+}
+
+void model_each_ref_object(const struct model_type *type, json_t *doc,
+	void (*each)(void *arg, const struct model_field *field, const char *where, json_t *object),
+	void *arg)
+{
+	const struct walk walk = {.visit = visit_ref_object, .arg = arg, .each.ref_object = each};
 
 	walk_object(&walk, type->properties, json_object_get(doc, "properties"), "properties");
 }

@@ -74,6 +74,26 @@ static void copy_text(char *to, size_t size, const json_t *value, const char *me
 	snprintf(to, size, "%s", text ? text : "");
 }
 
+static char *etag_key(const char *key)
+{
+	return xasprintf("etag%s", key);
+}
+
+static void read_etag(const struct resource_store *rs, const char *key, struct resource *r)
+{
+	char *name = etag_key(key);
+	struct store_row row;
+
+	if (store_get(rs->store, name, &row) == 0) {
+		const char *text = json_string_value(row.value);
+
+		snprintf(r->etag, sizeof(r->etag), "%s", text ? text : "");
+		r->touched = row.revision;
+		store_row_fini(&row);
+	}
+	free(name);
+}
+
 static int from_row(
 	const struct resource_store *rs, const struct store_row *row, struct resource *ret_resource)
 {
@@ -84,7 +104,6 @@ static int from_row(
 	if (!ref || model_path_parse(ref, &r.path) < 0)
 		return -EBADMSG;
 	copy_text(r.instance_id, sizeof(r.instance_id), row->value, "instanceId");
-	copy_text(r.etag, sizeof(r.etag), row->value, "etag");
 	copy_text(r.tenant, sizeof(r.tenant), row->value, "tenant");
 	r.doc = json_incref(json_object_get(row->value, "doc"));
 	model_each_secret(r.path.type, r.doc, unseal_one, &s);
@@ -92,6 +111,7 @@ static int from_row(
 		json_decref(r.doc);
 		return s.rc;
 	}
+	read_etag(rs, row->key, &r);
 	*ret_resource = r;
 	return 0;
 }
@@ -159,8 +179,7 @@ static bool unchanged(const struct resource_store *rs, const struct resource *re
 
 	if (resource_get(rs, &resource->path, &old) < 0)
 		return false;
-	same = !strcmp(old.etag, resource->etag) &&
-	       !strcmp(old.instance_id, resource->instance_id) &&
+	same = !strcmp(old.instance_id, resource->instance_id) &&
 	       !strcmp(old.tenant, resource->tenant) && json_equal(old.doc, resource->doc);
 	resource_fini(&old);
 	return same;
@@ -177,19 +196,53 @@ int resource_put(const struct resource_store *rs, const struct resource *resourc
 		return 0;
 	doc = json_deep_copy(resource->doc);
 	model_each_secret(resource->path.type, doc, seal_one, &s);
-	value = json_pack("{s:s, s:s, s:s, s:s, s:o}", "ref",
-		model_path_format(&resource->path, ref), "instanceId", resource->instance_id,
-		"etag", resource->etag, "tenant", resource->tenant, "doc", doc);
+	value = json_pack("{s:s, s:s, s:s, s:o}", "ref", model_path_format(&resource->path, ref),
+		"instanceId", resource->instance_id, "tenant", resource->tenant, "doc", doc);
 	rc = s.rc ? s.rc : store_put(rs->store, key, value);
 	json_decref(value);
 	return rc ? rc : put_refs(rs, key, resource);
 }
 
+int resource_touch(const struct resource_store *rs, const struct model_path *path)
+{
+	char key[MODEL_PATH_SIZE], guid[RESOURCE_ETAG_SIZE], *name;
+	json_t *value;
+	int rc;
+
+	resource_guid(guid);
+	name = etag_key(model_path_key(path, key));
+	value = json_string(guid);
+	rc = store_put(rs->store, name, value);
+	json_decref(value);
+	free(name);
+	return rc;
+}
+
 int resource_delete(const struct resource_store *rs, const struct model_path *path)
 {
-	char key[MODEL_PATH_SIZE];
+	char key[MODEL_PATH_SIZE], *name;
+	int rc = store_delete(rs->store, model_path_key(path, key));
 
-	return store_delete(rs->store, model_path_key(path, key));
+	if (rc)
+		return rc;
+	name = etag_key(key);
+	rc = store_delete(rs->store, name);
+	free(name);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int resource_path(const struct resource_store *rs, const char *key, struct model_path *ret_path)
+{
+	struct store_row row;
+	const char *ref;
+	int rc = store_get(rs->store, key, &row);
+
+	if (rc < 0)
+		return rc;
+	ref = json_string_value(json_object_get(row.value, "ref"));
+	rc = ref ? model_path_parse(ref, ret_path) : -EBADMSG;
+	store_row_fini(&row);
+	return rc;
 }
 
 struct each {

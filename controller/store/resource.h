@@ -4,7 +4,9 @@
 // Resources in the store: the model's documents under their paths, with what the store keeps beside
 // them. Secrets are sealed on the way in and open on the way out.
 //
-// Stored value: {"ref", "instanceId", "etag", "tenant"?, "doc": {...}}.
+// Stored under the resource's key: {"ref", "instanceId", "tenant", "doc": {...}}; under "etag" and
+// the key: the ETag, which also changes with what is above or below. So who follows the resources'
+// keys hears only of what concerns a resource itself.
 
 #include <jansson.h>
 
@@ -16,9 +18,10 @@
 
 struct resource {
 	struct model_path path;
-	uint64_t revision;
+	uint64_t revision; // of the document
+	uint64_t touched;  // of the ETag: a newer change to what is above or below
 	char instance_id[RESOURCE_ETAG_SIZE];
-	char etag[RESOURCE_ETAG_SIZE]; // a GUID; shown as W/"..."
+	char etag[RESOURCE_ETAG_SIZE]; // a GUID; shown as W/"...". resource_put does not read it
 	char tenant[MODEL_ID_SIZE];    // "" : nobody's, or the provider's
 	json_t *doc;                   // with secrets open
 };
@@ -37,7 +40,12 @@ bool resource_exists(const struct resource_store *rs, const struct model_path *p
 // Writes within the open transaction; references are taken from the document. Nothing changes if
 // all is equal.
 int resource_put(const struct resource_store *rs, const struct resource *resource);
+// Gives it a new ETag.
+int resource_touch(const struct resource_store *rs, const struct model_path *path);
 int resource_delete(const struct resource_store *rs, const struct model_path *path);
+
+// The stored path of the resource with this key: its ids as they were first spelt. -ENOENT.
+int resource_path(const struct resource_store *rs, const char *key, struct model_path *ret_path);
 
 // Every resource at or below a path (a collection, or a resource with all it holds), in order of
 // key. NULL: every one. The resource is the store's, until each() returns.
