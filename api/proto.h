@@ -105,6 +105,7 @@ enum api_type {
 	API_TYPE_CAPTURE,         // api/capture.h (CALL, with a descriptor)
 	API_TYPE_MESSAGE_COUNT,   // struct api_message_count
 	API_TYPE_PUNT,            // api/punt.h: underlay datagrams for ike
+	API_TYPE_SA_RECORD,       // api/sa.h: CALL exports, SET imports
 	// bgp: api/bgp.h
 	API_TYPE_BGP_ROUTER = 128,
 	API_TYPE_BGP_PEER,

@@ -43,7 +43,6 @@ struct esp_sa {
 	uint32_t spi;
 	uint32_t conn; // id; the index in the connection table is conn_index
 	uint32_t conn_index;
-	uint32_t vrf;
 	uint32_t child;
 	uint32_t flags; // API_SA_F_*
 	uint16_t slot;
@@ -57,6 +56,7 @@ struct esp_sa {
 	uint8_t stopped;           // enum drop_reason that ends it, or DROP_NONE
 	uint64_t iv_base;          // epoch << 40
 	uint64_t sequence_end;     // 0: no reservation
+	uint32_t hop;              // out: where outer packets go
 	struct esp_policy *policy; // in: whose selectors apply; NULL: nothing passes
 
 	// worker: rw, ctl: ro
@@ -80,6 +80,7 @@ struct esp_sa {
 	uint64_t seen_sequence_end, grant_base; // worker: rw
 	struct api_sa_limit limit_packets, limit_bytes, limit_ms;
 	uint64_t birth_epoch;
+	void *dest; // out: keeps the hop
 	uint64_t installed_ns;
 	uint16_t path_mtu; // ctl: rw, all: ro; 0: unknown
 	// in, UDP: where the last genuine packet came from. worker: w

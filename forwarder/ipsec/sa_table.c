@@ -420,7 +420,6 @@ int esp_table_set(struct esp_table *t, const struct api_sa *want, const struct e
 	e->table = t;
 	e->key = (struct key){.conn = want->conn, .spi = want->spi, .dir = want->dir};
 	e->sa.conn_index = place->conn_index;
-	e->sa.vrf = place->vrf;
 	e->sa.owner = place->owner;
 	r = nonce_take(t, e, want, ret_words);
 	if (r < 0) {
@@ -551,6 +550,12 @@ const struct esp_policy *esp_table_policy_next(struct esp_table *t, size_t *at)
 	}
 }
 
+static bool can_send(const struct esp_sa *sa)
+{
+	return sa != NULL && sa->stopped == DROP_NONE &&
+	       __atomic_load_n(&sa->raised, __ATOMIC_RELAXED) >> ESP_EVENT_HARD == 0;
+}
+
 bool esp_table_conn_up(struct esp_table *t, uint32_t conn)
 {
 	const struct conn *c = map_find(&t->conns, &conn, sizeof(conn));
@@ -558,7 +563,7 @@ bool esp_table_conn_up(struct esp_table *t, uint32_t conn)
 	if (c == NULL || c->set == NULL)
 		return false;
 	for (uint32_t i = 0; i < c->set->len; i++)
-		if (c->set->list[i]->out == NULL)
+		if (!can_send(c->set->list[i]->out))
 			return false;
 	return true;
 }

@@ -34,7 +34,6 @@ struct esp_lookup {
 // What the connection table says of an SA's connection, and who owns the SA.
 struct esp_place {
 	uint32_t conn_index;
-	uint32_t vrf; // as packets carry it
 	uint8_t owner;
 };
 

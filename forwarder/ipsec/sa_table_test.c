@@ -31,7 +31,7 @@ static struct esp_table *table_new(void)
 	return t;
 }
 
-static const struct esp_place place = {.conn_index = 3, .vrf = 9, .owner = 0};
+static const struct esp_place place = {.conn_index = 3, .owner = 0};
 
 static struct api_sa want_of(uint8_t dir)
 {
