@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "speaker_impl.h"
+
+// From an UPDATE to paths in the table (RFC 4271 9.1.1): checks, policy, limits. What is rejected
+// is kept with the reason, so that a changed policy needs no refresh and people can ask why.
+
+struct incoming { // what all prefixes of one run share
+	struct peer *peer;
+	int family;
+	struct attrs attrs;
+	uint32_t attrs_in;
+	uint8_t verdict; // enum api_bgp_verdict, 0: fine so far
+};
+
+static bool hop_is_usable(const struct router *r, const struct ip_addr *hop)
+{
+	if (ip_is_zero(hop))
+		return false;
+	if (hop->family == IP_V4 && (hop->bytes[0] == 127 || hop->bytes[0] >= 224))
+		return false;
+	if (hop->family == IP_V6 && hop->bytes[0] == 0xff)
+		return false;
+	return !ip_equal(hop, &r->cfg.address[0]) && !ip_equal(hop, &r->cfg.address[1]);
+}
+
+static bool is_loop(const struct peer *p, const struct attrs *a)
+{
+	const struct api_bgp_router *router = &p->router->cfg;
+	unsigned allowed = p->cfg.flags & API_BGP_PEER_ALLOW_OWN_AS ? 1 : 0;
+
+	if (aspath_count(a->as_path, router->asn) > allowed)
+		return true;
+	if (!peer_is_internal(p))
+		return false;
+	// RFC 4456 8
+	return (a->has & ATTR_HAS_ORIGINATOR_ID && a->originator_id == router->router_id) ||
+		attrs_in_cluster(a, router->cluster_id);
+}
+
+// RFC 9234 5, ingress. False: a leaked route. May add OTC.
+static bool check_role(const struct peer *p, struct attrs *a)
+{
+	uint8_t role = p->cfg.flags & API_BGP_PEER_HAS_ROLE ? p->cfg.role : BGP_ROLE_NONE;
+	bool has = a->has & ATTR_HAS_OTC;
+
+	if (role == BGP_ROLE_NONE || peer_is_internal(p))
+		return true;
+	if (has && (role == BGP_ROLE_PROVIDER || role == BGP_ROLE_RS))
+		return false;
+	if (has && role == BGP_ROLE_PEER && a->otc != p->cfg.asn)
+		return false;
+	if (!has && role != BGP_ROLE_PROVIDER && role != BGP_ROLE_RS) {
+		a->otc = p->cfg.asn;
+		a->has |= ATTR_HAS_OTC;
+	}
+	return true;
+}
+
+static uint8_t check_common(const struct peer *p, struct attrs *a)
+{
+	if (is_loop(p, a))
+		return API_BGP_REJECT_LOOP;
+	if (!hop_is_usable(p->router, &a->next_hop))
+		return API_BGP_REJECT_NEXT_HOP;
+	if (!check_role(p, a))
+		return API_BGP_REJECT_ROLE;
+	if (p->router->cfg.flags & API_BGP_ROUTER_NEEDS_POLICY && !peer_is_internal(p) &&
+		!p->policy_in)
+		return API_BGP_REJECT_NO_POLICY;
+	return 0;
+}
+
+// Sets path->attrs and its verdict from attrs_in.
+static void evaluate(struct incoming *in, const struct ip_prefix *prefix, struct path *path)
+{
+	struct speaker *s = router_speaker(in->peer->router);
+	const struct policy_slot *slot = in->peer->policy_in;
+	struct policy_outcome outcome = {.permit = true};
+	struct attrs attrs = in->attrs;
+	uint32_t old = path->attrs;
+
+	path->flags &= (uint8_t)~(PATH_REJECTED | PATH_POLICY);
+	path->verdict = in->verdict;
+	if (!in->verdict && slot) {
+		s->scratch.used = 0;
+		outcome.permit = false;
+		if (slot->policy)
+			outcome = policy_run(slot->policy, prefix, &attrs, &s->scratch);
+		path->flags |= PATH_POLICY;
+		if (!outcome.permit)
+			path->verdict = API_BGP_REJECT_POLICY;
+		else if (outcome.next_hop_set && !hop_is_usable(in->peer->router, &attrs.next_hop))
+			path->verdict = API_BGP_REJECT_NEXT_HOP;
+	}
+	if (path->verdict)
+		path->flags |= PATH_REJECTED;
+	path->attrs = slot && !path->verdict ? attrstore_take(s->attrs, &attrs) :
+					       attrstore_ref(s->attrs, in->attrs_in);
+	attrstore_put(s->attrs, old);
+}
+
+static struct table *table_of(const struct peer *p, int family)
+{
+	return &p->router->table[family];
+}
+
+static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path)
+{
+	struct speaker *s = router_speaker(p->router);
+	struct table *t = table_of(p, family);
+	const struct path *gone = table_path(t, path);
+	bool best = table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
+
+	p->received[family]--;
+	p->accepted[family] -= !(gone->flags & PATH_REJECTED);
+	p->router->paths--;
+	attrstore_put(s->attrs, gone->attrs_in);
+	attrstore_put(s->attrs, gone->attrs);
+	table_del_path(t, dest, path);
+	select_changed(p->router, family, dest, 0, best);
+}
+
+static void withdraw(struct peer *p, int family, const struct nlri *nlri)
+{
+	struct table *t = table_of(p, family);
+	uint32_t dest = table_find(t, &nlri->prefix);
+	uint32_t path = dest ? table_find_path(t, dest, p->number, nlri->path_id) : 0;
+
+	p->stats[family].withdrawal_received++;
+	if (path)
+		forget_path(p, family, dest, path);
+}
+
+static void limit_reset(struct peer *p, int family)
+{
+	uint32_t max = p->cfg.max_prefixes;
+	const uint8_t data[] = {0, family == BGP_IPV4 ? BGP_AFI_IPV4 : BGP_AFI_IPV6,
+		BGP_SAFI_UNICAST, (uint8_t)(max >> 24), (uint8_t)(max >> 16), (uint8_t)(max >> 8),
+		(uint8_t)max};
+	struct bgp_error error =
+		bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_MAX_PREFIX, data, sizeof(data)); // RFC 4486 4
+
+	fsm_block(&p->fsm, &error);
+	peer_timer_changed(p);
+}
+
+// Whether one table entry more is allowed; counts entries, never messages. May end the session.
+static bool within_limits(struct peer *p, int family)
+{
+	uint32_t max = p->cfg.max_prefixes, have = p->received[0] + p->received[1];
+	uint32_t warn = p->cfg.max_warn_percent ? p->cfg.max_warn_percent : 80;
+
+	if (p->router->paths >= p->router->cfg.max_routes) {
+		p->router->full = p->over_limit = true;
+		return false;
+	}
+	if (!max)
+		return true;
+	p->near_limit |= (uint64_t)(have + 1) * 100 >= (uint64_t)max * warn;
+	if (have < max)
+		return true;
+	p->over_limit = true;
+	if (p->cfg.max_mode == API_BGP_MAX_WARN)
+		return true;
+	if (p->cfg.max_mode == API_BGP_MAX_RESET)
+		limit_reset(p, family);
+	return false;
+}
+
+static uint32_t new_path(struct incoming *in, uint32_t dest, uint32_t path_id)
+{
+	struct peer *p = in->peer;
+	uint32_t path = table_add_path(table_of(p, in->family), dest);
+	struct path *record = table_path(table_of(p, in->family), path);
+
+	record->source = p->number;
+	record->path_id = path_id;
+	record->flags = peer_is_internal(p) ? 0 : PATH_EXTERNAL;
+	p->received[in->family]++;
+	p->accepted[in->family]++;
+	p->router->paths++;
+	return path;
+}
+
+static void announce(struct incoming *in, const struct nlri *nlri)
+{
+	struct peer *p = in->peer;
+	struct speaker *s = router_speaker(p->router);
+	struct table *t = table_of(p, in->family);
+	uint32_t dest = table_find(t, &nlri->prefix);
+	uint32_t path = dest ? table_find_path(t, dest, p->number, nlri->path_id) : 0;
+	struct path *record;
+	bool was_best = false;
+
+	p->stats[in->family].update_received++;
+	if (path && table_path(t, path)->attrs_in == in->attrs_in) {
+		table_path(t, path)->flags &= (uint8_t)~PATH_STALE;
+		return;
+	}
+	if (path) {
+		was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
+			table_dest(t, dest)->paths == path;
+	} else {
+		if (!within_limits(p, in->family))
+			return;
+		dest = table_get(t, &nlri->prefix);
+		path = new_path(in, dest, nlri->path_id);
+	}
+	record = table_path(t, path);
+	attrstore_put(s->attrs, record->attrs_in);
+	record->attrs_in = attrstore_ref(s->attrs, in->attrs_in);
+	p->accepted[in->family] -= !(record->flags & PATH_REJECTED);
+	record->flags &= (uint8_t)~PATH_STALE;
+	evaluate(in, &nlri->prefix, record);
+	p->accepted[in->family] += !(record->flags & PATH_REJECTED);
+	select_changed(p->router, in->family, dest, path, was_best);
+}
+
+static struct incoming incoming_of(struct peer *p, int family, const struct attrs *attrs)
+{
+	struct incoming in = {.peer = p, .family = family, .attrs = *attrs};
+
+	in.attrs.weight = p->cfg.weight;
+	in.verdict = check_common(p, &in.attrs);
+	in.attrs_in = attrstore_take(router_speaker(p->router)->attrs, &in.attrs);
+	return in;
+}
+
+static void announce_run(struct peer *p, struct update *u, unsigned i)
+{
+	struct attrs attrs = u->attrs;
+	struct nlri_run run = u->reach[i];
+	struct incoming in;
+	struct nlri nlri;
+
+	attrs.next_hop = u->reach_next_hop[i];
+	attrs.link_local = u->reach_link_local[i];
+	in = incoming_of(p, run.family, &attrs);
+	while (p->fsm.established && nlri_next(&run, &nlri))
+		announce(&in, &nlri);
+	attrstore_put(router_speaker(p->router)->attrs, in.attrs_in);
+}
+
+static void withdraw_run(struct peer *p, struct nlri_run run)
+{
+	struct nlri nlri;
+
+	while (nlri_next(&run, &nlri))
+		withdraw(p, run.family, &nlri);
+}
+
+static bool first_as_is_right(const struct peer *p, const struct update *u)
+{
+	return peer_is_internal(p) || p->cfg.flags & API_BGP_PEER_IGNORE_FIRST_AS ||
+		aspath_first(u->attrs.as_path) == p->cfg.asn;
+}
+
+void import_update(struct peer *p, struct update *u)
+{
+	// RFC 4271 6.3 with RFC 7606 7.2: a path that does not begin with its sender.
+	bool treat_as_withdraw = u->verdict == UPDATE_WITHDRAW;
+
+	if (u->reach_len && !treat_as_withdraw && !first_as_is_right(p, u)) {
+		treat_as_withdraw = true;
+		p->fsm.withdrawn++;
+	}
+	for (unsigned i = 0; i < u->unreach_len; i++)
+		withdraw_run(p, u->unreach[i]);
+	for (unsigned i = 0; i < u->reach_len && p->fsm.established; i++) {
+		if (treat_as_withdraw)
+			withdraw_run(p, u->reach[i]);
+		else
+			announce_run(p, u, i);
+	}
+	if (u->end_of_rib && p->fsm.established) {
+		int f = u->end_of_rib_family;
+
+		p->end_received[f] = true;
+		if (p->stale[f]) {
+			p->stale[f] = false;
+			import_drop(p, f, true);
+		}
+		router_check_deferral(p->router);
+	}
+}
+
+// -- walks over the peer's paths
+
+typedef void path_fn(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only);
+
+static void each_path(struct peer *p, int family, path_fn *fn, bool stale_only)
+{
+	struct table *t = table_of(p, family);
+
+	for (uint32_t dest = 1; p->received[family] && dest < t->dest_end; dest++) {
+		uint32_t found[DECISION_MAX];
+		size_t len = 0;
+
+		if (!(table_dest(t, dest)->flags & DEST_USED))
+			continue;
+		// First found, then changed: changes reorder the list.
+		for (uint32_t path = table_dest(t, dest)->paths; path && len < DECISION_MAX;
+			path = table_path(t, path)->next)
+			if (table_path(t, path)->source == p->number)
+				found[len++] = path;
+		for (size_t i = 0; i < len; i++)
+			fn(p, family, dest, found[i], stale_only);
+	}
+}
+
+static void drop_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+{
+	if (!stale_only || table_path(table_of(p, family), path)->flags & PATH_STALE)
+		forget_path(p, family, dest, path);
+}
+
+static void mark_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+{
+	table_path(table_of(p, family), path)->flags |= PATH_STALE;
+}
+
+static void reevaluate_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+{
+	struct speaker *s = router_speaker(p->router);
+	struct table *t = table_of(p, family);
+	struct path *record = table_path(t, path);
+	struct ip_prefix prefix = table_prefix(t, dest);
+	bool was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
+		table_dest(t, dest)->paths == path;
+	uint32_t had = attrstore_ref(s->attrs, record->attrs);
+	uint8_t had_verdict = record->verdict;
+	struct incoming in = {.peer = p, .family = family, .attrs_in = record->attrs_in};
+
+	attrstore_view(s->attrs, record->attrs_in, &in.attrs);
+	in.verdict = check_common(p, &in.attrs);
+	p->accepted[family] -= !(record->flags & PATH_REJECTED);
+	evaluate(&in, &prefix, record);
+	p->accepted[family] += !(record->flags & PATH_REJECTED);
+	if (record->attrs != had || record->verdict != had_verdict)
+		select_changed(p->router, family, dest, path, was_best);
+	attrstore_put(s->attrs, had);
+}
+
+void import_drop(struct peer *p, int family, bool stale_only)
+{
+	each_path(p, family, drop_one, stale_only);
+}
+
+void import_mark_stale(struct peer *p, int family)
+{
+	p->stale[family] = true;
+	each_path(p, family, mark_one, false);
+}
+
+void import_reevaluate(struct peer *p)
+{
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		each_path(p, f, reevaluate_one, false);
+}

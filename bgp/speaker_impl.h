@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the files of the speaker share. Owners: the speaker owns vrfs and policies, a vrf its
+// routers, a router its peers, networks and tables.
+
+#include "attrstore.h"
+#include "decision.h"
+#include "map.h"
+#include "policy.h"
+#include "queue.h"
+#include "speaker.h"
+#include "table.h"
+#include "timers.h"
+
+#define ROUTER_PEERS_MAX 1024
+#define JOB_SLICE        256 // prefixes a job looks at in one turn
+
+struct job {
+	struct job *next;
+	bool waiting;
+	bool (*run)(struct job *job); // true: there is more to do now
+	struct speaker *speaker;
+};
+
+struct policy_slot { // a policy map by name; peers point here whether or not it has come
+	uint32_t vrf;
+	char name[API_BGP_NAME_SIZE]; // with vrf the key
+	struct policy *policy;        // NULL: not there
+	struct api_bgp_policy *cfg;
+	unsigned users;
+};
+
+struct network {
+	struct api_bgp_network cfg;
+	uint32_t inside; // aggregates: how many prefixes with a best path lie inside
+	bool announced;
+};
+
+// What a peer has been told and is still to be told, of one family.
+struct out {
+	struct queue queue;
+	struct bitset told;   // prefixes it has from us (without add-path)
+	struct map told_paths; // add-path: prefix number -> struct told_paths
+	uint32_t cursor;      // next prefix of the first walk; 0: walk done
+	bool active;
+	bool end_due; // End-of-RIB follows the walk
+	bool refresh_end_due; // EoRR follows it
+};
+
+struct peer {
+	struct api_bgp_peer cfg;
+	struct router *router;
+	struct fsm fsm;
+	struct timer timer;
+	struct job job;
+	void *io;
+	uint16_t number; // in the router, from 1
+	struct policy_slot *policy_in, *policy_out; // NULL: none asked for
+	struct out out[BGP_FAMILIES];
+	bool end_received[BGP_FAMILIES];
+	bool stale[BGP_FAMILIES];        // stale paths of it may be in the table
+	uint64_t stale_until_ms;         // restart or stale timer; 0: off
+	uint32_t received[BGP_FAMILIES], accepted[BGP_FAMILIES], advertised[BGP_FAMILIES];
+	struct api_bgp_route_stats stats[BGP_FAMILIES];
+	bool over_limit, near_limit;
+	struct bgp_open remote; // of the last session
+};
+
+struct router {
+	struct api_bgp_router cfg;
+	struct vrf *vrf;
+	struct router *next; // in the VRF
+	struct table table[BGP_FAMILIES];
+	struct queue fib[BGP_FAMILIES];
+	struct job fib_job;
+	struct peer **peers; // by number; [0] unused; holes are NULL
+	size_t peers_cap;
+	uint16_t peers_end;
+	struct network **networks;
+	size_t networks_len, networks_cap;
+	size_t aggregates;
+	size_t paths; // of all peers
+	bool full;    // max_routes reached
+	bool deferring; // RFC 4724 4.1: nothing is announced or installed yet
+	bool settle_due;
+	uint64_t defer_until_ms;
+	struct timer timer;
+};
+
+struct vrf {
+	uint32_t vrf;
+	struct router *routers;
+	bool restarted;
+	struct speaker *speaker;
+};
+
+struct speaker {
+	const struct speaker_ops *ops;
+	void *ctx;
+	struct fsm_env env;
+	struct attrstore *attrs;
+	struct map vrfs;     // by number
+	struct map policies; // by (vrf, name)
+	struct timers timers;
+	struct job *jobs, **jobs_tail;
+	struct peer **waiting_peers; // whose router is not there
+	size_t waiting_len, waiting_cap;
+	struct policy_scratch scratch;
+	bool fib_blocked;
+};
+
+// speaker.c
+struct router *router_find(struct speaker *s, uint32_t vrf, uint16_t slot);
+struct speaker *router_speaker(const struct router *r);
+struct policy_slot *policy_slot_get(struct speaker *s, uint32_t vrf, const char *name);
+void policy_slot_put(struct speaker *s, struct policy_slot *slot);
+void job_schedule(struct job *job);
+void job_cancel(struct job *job);
+
+// peer.c
+struct peer *peer_new(struct router *r, const struct api_bgp_peer *cfg);
+void peer_free(struct peer *p);
+void peer_apply(struct peer *p, const struct api_bgp_peer *cfg); // a changed configuration
+void peer_start(struct peer *p);
+bool peer_is_internal(const struct peer *p);
+void peer_tick(struct peer *p);
+void peer_schedule(struct peer *p);
+
+// import.c
+void import_update(struct peer *p, struct update *u);
+void import_reevaluate(struct peer *p); // policy in has changed
+void import_mark_stale(struct peer *p, int family);
+// Drops the peer's paths of the family, or only the stale ones.
+void import_drop(struct peer *p, int family, bool stale_only);
+
+// network.c
+int network_set(struct router *r, const struct api_bgp_network *cfg, struct api_error *ret_error);
+int network_del(struct router *r, const struct ip_prefix *prefix);
+void network_free_all(struct router *r);
+void network_best_changed(struct router *r, const struct ip_prefix *prefix, bool has_best);
+bool network_suppresses(const struct router *r, const struct ip_prefix *prefix);
+
+// select.c
+size_t select_candidates(struct router *r, int family, uint32_t dest, struct candidate *c,
+	uint32_t *paths, size_t max);
+// After paths of dest have changed. changed: a path added or altered, or 0. Releases dest if empty.
+void select_changed(struct router *r, int family, uint32_t dest, uint32_t changed, bool best_lost);
+void fib_init(struct router *r);
+void fib_remove_all(struct router *r);
+void router_end_deferral(struct router *r);
+void router_check_deferral(struct router *r);
+
+// export.c
+void export_start(struct peer *p, int family, bool end_of_rib, bool refresh);
+void export_stop(struct peer *p);
+void export_queue(struct peer *p, int family, uint32_t dest);
+bool export_run(struct job *job);
+// Whether and how this path is told to p; fills ret_attrs, which borrows from s->scratch.
+bool export_attrs(struct peer *p, int family, uint32_t dest, uint32_t path, struct attrs *ret_attrs);
