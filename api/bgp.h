@@ -100,8 +100,8 @@ struct api_bgp_peer {
 
 // A policy map: entries in order, each with an action, criteria and changes. Flattened into lines;
 // lines of one entry have the same number and lie together. All criteria of an entry must hold
-// (any value of one). The first Deny or Permit that matches decides, Modify changes and goes on. When
-// none decided, the route passes unless the map has a Permit entry. Allow and Permit are one.
+// (any value of one). The first Deny or Permit that matches decides, Modify changes and goes on.
+// When none decided, the route passes unless the map has a Permit entry. Allow and Permit are one.
 enum api_bgp_action { API_BGP_DENY = 1, API_BGP_PERMIT, API_BGP_MODIFY }; // MODIFY goes on
 
 enum api_bgp_property {
@@ -135,7 +135,7 @@ struct api_bgp_policy_line {
 	char text[32];
 };
 
-#define API_BGP_POLICY_LINES 4096
+#define API_BGP_POLICY_LINES 800 // what one object of the local protocol holds
 
 struct api_bgp_policy {
 	uint32_t vrf;

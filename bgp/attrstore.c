@@ -87,8 +87,8 @@ static uint32_t hash_attrs(const struct attrs *a)
 static struct set *set_new(const struct attrs *a, uint32_t hash, size_t *ret_size)
 {
 	struct span spans[SPANS];
-	size_t size = sizeof(struct set) + hop_size(a->next_hop.family) +
-		hop_size(a->link_local.family);
+	size_t size =
+		sizeof(struct set) + hop_size(a->next_hop.family) + hop_size(a->link_local.family);
 	struct set *set;
 	uint8_t *p;
 
@@ -96,11 +96,19 @@ static struct set *set_new(const struct attrs *a, uint32_t hash, size_t *ret_siz
 	for (int i = 0; i < SPANS; i++)
 		size += spans[i].size;
 	set = xmalloc(size);
-	*set = (struct set){.refs = 1, .hash = hash, .has = a->has, .origin = a->origin,
-		.hop_family = a->next_hop.family, .link_local_family = a->link_local.family,
-		.med = a->med, .local_pref = a->local_pref, .aggregator_as = a->aggregator_as,
-		.aggregator_id = a->aggregator_id, .originator_id = a->originator_id,
-		.otc = a->otc, .weight = a->weight};
+	*set = (struct set){.refs = 1,
+		.hash = hash,
+		.has = a->has,
+		.origin = a->origin,
+		.hop_family = a->next_hop.family,
+		.link_local_family = a->link_local.family,
+		.med = a->med,
+		.local_pref = a->local_pref,
+		.aggregator_as = a->aggregator_as,
+		.aggregator_id = a->aggregator_id,
+		.originator_id = a->originator_id,
+		.otc = a->otc,
+		.weight = a->weight};
 	p = set->bytes;
 	memcpy(p, a->next_hop.bytes, hop_size(a->next_hop.family));
 	p += hop_size(a->next_hop.family);
@@ -147,10 +155,15 @@ void attrstore_view(const struct attrstore *s, uint32_t id, struct attrs *ret_at
 	const struct set *set = s->sets[id];
 	const uint8_t *p = set->bytes;
 
-	*ret_attrs = (struct attrs){.has = set->has, .origin = set->origin, .med = set->med,
-		.local_pref = set->local_pref, .aggregator_as = set->aggregator_as,
-		.aggregator_id = set->aggregator_id, .originator_id = set->originator_id,
-		.otc = set->otc, .weight = set->weight};
+	*ret_attrs = (struct attrs){.has = set->has,
+		.origin = set->origin,
+		.med = set->med,
+		.local_pref = set->local_pref,
+		.aggregator_as = set->aggregator_as,
+		.aggregator_id = set->aggregator_id,
+		.originator_id = set->originator_id,
+		.otc = set->otc,
+		.weight = set->weight};
 	ret_attrs->next_hop = view_hop(set->hop_family, &p);
 	ret_attrs->link_local = view_hop(set->link_local_family, &p);
 	ret_attrs->as_path = view_span(set, SPAN_PATH, &p);
@@ -253,5 +266,5 @@ size_t attrstore_len(const struct attrstore *s)
 size_t attrstore_bytes(const struct attrstore *s)
 {
 	return s->set_bytes + s->cap * sizeof(*s->sets) + s->bucket_len * sizeof(*s->buckets) +
-		s->free_cap * sizeof(*s->free_ids);
+	       s->free_cap * sizeof(*s->free_ids);
 }

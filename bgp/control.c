@@ -77,8 +77,8 @@ static int del_peer(void *ctx, const void *key, struct api_error *ret_error)
 	daemon_enter(d);
 	p = speaker_get_peer(d->speaker, cfg->vrf, cfg->slot, &cfg->address);
 	if (p) {
-		fsm_stop(peer_fsm(p),
-			&(struct bgp_error){.code = BGP_ERR_CEASE, .subcode = BGP_CEASE_DECONFIGURED});
+		fsm_stop(peer_fsm(p), &(struct bgp_error){.code = BGP_ERR_CEASE,
+					      .subcode = BGP_CEASE_DECONFIGURED});
 		io_peer_gone(d->io, p);
 	}
 	rc = speaker_del_peer(d->speaker, cfg->vrf, cfg->slot, &cfg->address);
@@ -242,7 +242,8 @@ static int dump_states(void *ctx, const void *filter, struct api_emit *emit)
 	while ((p = speaker_next_peer(d->speaker, &at))) {
 		struct api_bgp_peer_state s = state_of(p);
 
-		if (want && ((want->vrf && want->vrf != s.vrf) || (want->slot && want->slot != s.slot)))
+		if (want &&
+			((want->vrf && want->vrf != s.vrf) || (want->slot && want->slot != s.slot)))
 			continue;
 		api_emit(emit, &s, sizeof(s));
 	}
@@ -266,38 +267,62 @@ static int dump_routes(void *ctx, const void *filter, struct api_emit *emit)
 }
 
 static const struct api_handler handlers[] = {
-	{.type = API_TYPE_BGP_ROUTER, .name = "bgp_router", .size = sizeof(struct api_bgp_router),
+	{.type = API_TYPE_BGP_ROUTER,
+		.name = "bgp_router",
+		.size = sizeof(struct api_bgp_router),
 		.min_size = sizeof(struct api_bgp_router),
-		.key_size = offsetof(struct api_bgp_router, asn), .set = set_router,
-		.del = del_router, .dump = dump_routers},
-	{.type = API_TYPE_BGP_PEER, .name = "bgp_peer", .size = sizeof(struct api_bgp_peer),
+		.key_size = offsetof(struct api_bgp_router, asn),
+		.set = set_router,
+		.del = del_router,
+		.dump = dump_routers},
+	{.type = API_TYPE_BGP_PEER,
+		.name = "bgp_peer",
+		.size = sizeof(struct api_bgp_peer),
 		.min_size = sizeof(struct api_bgp_peer),
-		.key_size = offsetof(struct api_bgp_peer, asn), .set = set_peer, .del = del_peer,
+		.key_size = offsetof(struct api_bgp_peer, asn),
+		.set = set_peer,
+		.del = del_peer,
 		.dump = dump_peers},
-	{.type = API_TYPE_BGP_POLICY, .name = "bgp_policy",
+	{.type = API_TYPE_BGP_POLICY,
+		.name = "bgp_policy",
 		.size = sizeof(struct api_bgp_policy) +
 			API_BGP_POLICY_LINES * sizeof(struct api_bgp_policy_line),
 		.min_size = sizeof(struct api_bgp_policy),
-		.key_size = offsetof(struct api_bgp_policy, line_count), .set = set_policy,
-		.del = del_policy, .dump = dump_policies},
-	{.type = API_TYPE_BGP_NETWORK, .name = "bgp_network",
-		.size = sizeof(struct api_bgp_network), .min_size = sizeof(struct api_bgp_network),
-		.key_size = offsetof(struct api_bgp_network, kind), .set = set_network,
-		.del = del_network, .dump = dump_networks},
-	{.type = API_TYPE_BGP_SOCKET, .name = "bgp_socket", .flags = API_HANDLER_FD,
-		.size = sizeof(struct api_bgp_socket), .min_size = sizeof(struct api_bgp_socket),
-		.key_size = sizeof(struct api_bgp_socket), .set = set_socket, .del = del_socket},
-	{.type = API_TYPE_BGP_PEER_STATE, .name = "bgp_peer_state",
+		.key_size = offsetof(struct api_bgp_policy, line_count),
+		.set = set_policy,
+		.del = del_policy,
+		.dump = dump_policies},
+	{.type = API_TYPE_BGP_NETWORK,
+		.name = "bgp_network",
+		.size = sizeof(struct api_bgp_network),
+		.min_size = sizeof(struct api_bgp_network),
+		.key_size = offsetof(struct api_bgp_network, kind),
+		.set = set_network,
+		.del = del_network,
+		.dump = dump_networks},
+	{.type = API_TYPE_BGP_SOCKET,
+		.name = "bgp_socket",
+		.flags = API_HANDLER_FD,
+		.size = sizeof(struct api_bgp_socket),
+		.min_size = sizeof(struct api_bgp_socket),
+		.key_size = sizeof(struct api_bgp_socket),
+		.set = set_socket,
+		.del = del_socket},
+	{.type = API_TYPE_BGP_PEER_STATE,
+		.name = "bgp_peer_state",
 		.size = sizeof(struct api_bgp_peer_state),
-		.key_size = offsetof(struct api_bgp_peer_state, state), .dump = dump_states},
-	{.type = API_TYPE_BGP_ROUTE, .name = "bgp_route", .size = sizeof(struct api_bgp_route),
-		.key_size = offsetof(struct api_bgp_route, verdict), .dump = dump_routes},
+		.key_size = offsetof(struct api_bgp_peer_state, state),
+		.dump = dump_states},
+	{.type = API_TYPE_BGP_ROUTE,
+		.name = "bgp_route",
+		.size = sizeof(struct api_bgp_route),
+		.key_size = offsetof(struct api_bgp_route, verdict),
+		.dump = dump_routes},
 };
 
 int control_init(struct daemon *d)
 {
-	return api_server_add(
-		d->server, handlers, sizeof(handlers) / sizeof(handlers[0]), d);
+	return api_server_add(d->server, handlers, sizeof(handlers) / sizeof(handlers[0]), d);
 }
 
 void control_peer_event(struct daemon *d, struct peer *p)
@@ -315,8 +340,11 @@ void control_route_event(struct daemon *d, const struct api_bgp_route *route)
 void control_want_socket(struct daemon *d, struct peer *p)
 {
 	const struct api_bgp_peer *cfg = peer_config(p);
-	const struct api_bgp_socket want = {.vrf = cfg->vrf, .slot = cfg->slot,
-		.kind = API_BGP_SOCKET_CONNECT, .local = peer_local(p), .peer = cfg->address};
+	const struct api_bgp_socket want = {.vrf = cfg->vrf,
+		.slot = cfg->slot,
+		.kind = API_BGP_SOCKET_CONNECT,
+		.local = peer_local(p),
+		.peer = cfg->address};
 
 	api_server_event(d->server, API_TYPE_BGP_SOCKET, &want, sizeof(want));
 }

@@ -90,7 +90,7 @@ size_t decision_best(const struct candidate *c, size_t len, bool always_med)
 bool decision_multipath(const struct candidate *best, const struct candidate *c, bool always_med)
 {
 	return !c->local && !best->local &&
-		compare_preference(best, c, med_comparable(best, c, always_med)) == 0;
+	       compare_preference(best, c, med_comparable(best, c, always_med)) == 0;
 }
 
 const char *decision_text(enum decision_step step)

@@ -109,7 +109,7 @@ static bool hop_fits(const struct peer *p, int family, const struct ip_addr *hop
 	const struct conn *c = p->fsm.established;
 
 	return hop->family == nlri_ip_family((unsigned)family) ||
-		(family == BGP_IPV4 && hop->family == IP_V6 && c && c->tx.ipv6_nexthop);
+	       (family == BGP_IPV4 && hop->family == IP_V6 && c && c->tx.ipv6_nexthop);
 }
 
 static bool set_own_hop(struct peer *p, int family, struct attrs *a)
@@ -148,8 +148,8 @@ static bool run_policy(struct peer *p, const struct ip_prefix *prefix, struct at
 		return true;
 	if (!p->policy_out->policy)
 		return false;
-	*ret_outcome = policy_run(
-		p->policy_out->policy, prefix, a, &router_speaker(p->router)->scratch);
+	*ret_outcome =
+		policy_run(p->policy_out->policy, prefix, a, &router_speaker(p->router)->scratch);
 	return ret_outcome->permit;
 }
 
@@ -252,8 +252,8 @@ bool export_attrs(struct peer *p, int family, uint32_t dest, uint32_t path, stru
 	s->scratch.used = 0;
 	if (!may_tell(p, from, &a) || network_suppresses(r, &prefix) || !role_allows(p, &a))
 		return false;
-	if (peer_is_internal(p) ? !for_internal(p, family, &prefix, from, &a) :
-				  !for_external(p, family, &prefix, from, &a))
+	if (peer_is_internal(p) ? !for_internal(p, family, &prefix, from, &a)
+				: !for_external(p, family, &prefix, from, &a))
 		return false;
 	if (!hop_fits(p, family, &a.next_hop) && !set_own_hop(p, family, &a))
 		return false;
@@ -276,8 +276,7 @@ static void batch_withdraw(struct batch *b, const struct nlri *nlri)
 }
 
 // Outgoing attributes of a path, a reference; ATTRS_NONE: it is not told.
-static uint32_t translate(
-	struct peer *p, int family, uint32_t dest, uint32_t path, struct batch *b)
+static uint32_t translate(struct peer *p, int family, uint32_t dest, uint32_t path, struct batch *b)
 {
 	struct speaker *s = router_speaker(p->router);
 	const struct path *record = table_path(&p->router->table[family], path);
@@ -336,8 +335,7 @@ static bool id_among(uint32_t id, const uint32_t *ids, size_t len)
 }
 
 // RFC 7911: every usable path, each under the number it has in the table.
-static size_t tell_usable(
-	struct peer *p, int family, uint32_t dest, struct batch *b, uint32_t *ids)
+static size_t tell_usable(struct peer *p, int family, uint32_t dest, struct batch *b, uint32_t *ids)
 {
 	struct table *t = &p->router->table[family];
 	size_t len = 0;
@@ -397,8 +395,8 @@ static void send_unreach(struct peer *p, struct conn *c, struct batch *b, int fa
 	size_t used, size;
 
 	for (size_t at = 0; at < b->unreach_len; at += used) {
-		size = update_write_unreach(bytes, sizeof(bytes), &c->tx, b->unreach + at,
-			b->unreach_len - at, &used);
+		size = update_write_unreach(
+			bytes, sizeof(bytes), &c->tx, b->unreach + at, b->unreach_len - at, &used);
 		if (!size)
 			return;
 		conn_send(c, BGP_UPDATE, bytes, size);
@@ -414,7 +412,8 @@ static size_t send_group(struct peer *p, struct conn *c, struct batch *b, const 
 	size_t used, size;
 
 	for (size_t at = 0; at < len; at += used) {
-		size = update_write_reach(bytes, sizeof(bytes), &c->tx, a, nlri + at, len - at, &used);
+		size = update_write_reach(
+			bytes, sizeof(bytes), &c->tx, a, nlri + at, len - at, &used);
 		if (!size) {
 			for (; at < len; at++)
 				batch_withdraw(b, &nlri[at]);
@@ -483,8 +482,8 @@ static void queue_drop(struct peer *p, int family)
 
 static void send_refresh(struct peer *p, int family, uint8_t subtype)
 {
-	const struct bgp_refresh refresh = {
-		.afi = family == BGP_IPV4 ? BGP_AFI_IPV4 : BGP_AFI_IPV6, .safi = BGP_SAFI_UNICAST,
+	const struct bgp_refresh refresh = {.afi = family == BGP_IPV4 ? BGP_AFI_IPV4 : BGP_AFI_IPV6,
+		.safi = BGP_SAFI_UNICAST,
 		.subtype = subtype};
 	uint8_t bytes[BGP_HEADER_SIZE + 4];
 
@@ -547,8 +546,8 @@ static void tell_default(struct peer *p, int family, struct batch *b)
 	if (!(p->cfg.flags & API_BGP_PEER_DEFAULT_ORIGINATE) || !set_own_hop(p, family, &a))
 		return;
 	if (!peer_is_internal(p)) {
-		a.as_path.size =
-			(uint16_t)aspath_prepend(a.as_path, p->router->cfg.asn, 1, path, sizeof(path));
+		a.as_path.size = (uint16_t)aspath_prepend(
+			a.as_path, p->router->cfg.asn, 1, path, sizeof(path));
 		a.as_path.bytes = path;
 	}
 	batch_add(b, attrstore_take(s->attrs, &a), &nlri);

@@ -16,7 +16,7 @@
 // restart of either side loses no packet and leaves nothing behind.
 
 enum {
-	READY_MAX_MS = 2000,   // start without the forwarder after that
+	READY_MAX_MS = 2000,  // start without the forwarder after that
 	ORPHAN_AFTER_S = 180, // leftovers of VRFs for which no router ever came
 };
 
@@ -31,7 +31,7 @@ struct fib {
 	struct map leftovers;
 	struct event *ready_timer, *orphan_timer;
 	void (*ready)(struct daemon *d); // NULL: called already
-	bool filled;                      // told once since the start
+	bool filled;                     // told once since the start
 	unsigned refused;
 };
 
@@ -88,7 +88,7 @@ static void on_found(void *ctx, const void *object, size_t size, int fd)
 
 static void become_ready(struct fib *f)
 {
-	void (*ready)(struct daemon *d) = f->ready;
+	void (*ready)(struct daemon * d) = f->ready;
 
 	f->ready = NULL;
 	if (ready)
@@ -206,7 +206,8 @@ void fib_route(struct fib *f, const struct api_route *route, bool present)
 		free(map_del(&f->leftovers, &key, sizeof(key)));
 	if (present)
 		api_client_set(f->client, API_TYPE_ROUTE, route,
-			offsetof(struct api_route, path) + route->path_count * sizeof(route->path[0]),
+			offsetof(struct api_route, path) +
+				route->path_count * sizeof(route->path[0]),
 			0);
 	else
 		del_route(f, route->vrf, &route->prefix);

@@ -119,7 +119,7 @@ static bool keeps_routes(const struct conn *c, const struct bgp_error *error)
 	if (!error)
 		return true;
 	return ours->restart_notification && c->remote.restart_notification &&
-		!(error->code == BGP_ERR_CEASE && error->subcode == BGP_CEASE_HARD_RESET);
+	       !(error->code == BGP_ERR_CEASE && error->subcode == BGP_CEASE_HARD_RESET);
 }
 
 // Takes the connection down; the neighbour starts over later unless stopped.
@@ -308,8 +308,8 @@ static void agree(struct conn *c)
 		c->tx.add_path[i] = ours->add_path_send[i] && theirs->add_path_receive[i];
 	}
 	c->max_rx = o.max_size;
-	c->hold_time_s = ours->hold_time_s < theirs->hold_time_s ? ours->hold_time_s :
-								   theirs->hold_time_s;
+	c->hold_time_s =
+		ours->hold_time_s < theirs->hold_time_s ? ours->hold_time_s : theirs->hold_time_s;
 	c->hold_at_ms = 0;
 	if (c->hold_time_s) {
 		c->hold_at_ms = now(c->fsm) + c->hold_time_s * 1000ull;

@@ -18,8 +18,8 @@ struct fsm;
 struct conn;
 
 struct fsm_env {
-	uint64_t now_ms; // monotonic; set by whoever calls in
-	uint64_t random; // state of the generator, seeded by the owner
+	uint64_t now_ms;  // monotonic; set by whoever calls in
+	uint64_t random;  // state of the generator, seeded by the owner
 	uint8_t *scratch; // UPDATE_SCRATCH_SIZE bytes, shared by all
 };
 
@@ -51,10 +51,12 @@ struct fsm_config {
 struct conn {
 	struct fsm *fsm;
 	bool outgoing;
-	uint8_t state; // enum api_bgp_state: IDLE (unused), CONNECT, OPENSENT, OPENCONFIRM, ESTABLISHED
+	uint8_t state;        // enum api_bgp_state: IDLE (unused), CONNECT, OPENSENT, OPENCONFIRM,
+			      // ESTABLISHED
 	uint16_t hold_time_s; // agreed
 	uint64_t hold_at_ms, keepalive_at_ms; // 0: off
-	uint64_t stuck_at_ms; // since when the other side takes no bytes; 0: it does. Owner's to set
+	uint64_t
+		stuck_at_ms; // since when the other side takes no bytes; 0: it does. Owner's to set
 	struct bgp_open remote;
 	struct update_options rx, tx;
 	size_t max_rx;
@@ -76,13 +78,13 @@ struct fsm {
 	struct fsm_config config;
 	bool running;
 	struct conn conn[2];
-	struct conn *established; // or NULL
-	uint64_t retry_at_ms;     // dial then; 0: not
+	struct conn *established;  // or NULL
+	uint64_t retry_at_ms;      // dial then; 0: not
 	uint64_t blocked_until_ms; // refuses all connections before; 0: none
-	uint32_t failures;        // in a row
+	uint32_t failures;         // in a row
 	uint32_t flaps;
 	uint64_t established_ms, closed_ms;
-	struct fsm_count count[6]; // by enum bgp_message_type
+	struct fsm_count count[6];     // by enum bgp_message_type
 	uint32_t withdrawn, discarded; // messages treated so, RFC 7606
 	bool last_error_sent;
 	struct bgp_error last_error;

@@ -34,7 +34,7 @@ static bool is_loop(const struct peer *p, const struct attrs *a)
 		return false;
 	// RFC 4456 8
 	return (a->has & ATTR_HAS_ORIGINATOR_ID && a->originator_id == router->router_id) ||
-		attrs_in_cluster(a, router->cluster_id);
+	       attrs_in_cluster(a, router->cluster_id);
 }
 
 // RFC 9234 5, ingress. False: a leaked route. May add OTC.
@@ -79,7 +79,7 @@ static void evaluate(struct incoming *in, const struct ip_prefix *prefix, struct
 	struct attrs attrs = in->attrs;
 	uint32_t old = path->attrs;
 
-	path->flags &= (uint8_t)~(PATH_REJECTED | PATH_POLICY);
+	path->flags &= (uint8_t) ~(PATH_REJECTED | PATH_POLICY);
 	path->verdict = in->verdict;
 	if (!in->verdict && slot) {
 		s->scratch.used = 0;
@@ -94,8 +94,8 @@ static void evaluate(struct incoming *in, const struct ip_prefix *prefix, struct
 	}
 	if (path->verdict)
 		path->flags |= PATH_REJECTED;
-	path->attrs = slot && !path->verdict ? attrstore_take(s->attrs, &attrs) :
-					       attrstore_ref(s->attrs, in->attrs_in);
+	path->attrs = slot && !path->verdict ? attrstore_take(s->attrs, &attrs)
+					     : attrstore_ref(s->attrs, in->attrs_in);
 	attrstore_put(s->attrs, old);
 }
 
@@ -109,7 +109,8 @@ static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path
 	struct speaker *s = router_speaker(p->router);
 	struct table *t = table_of(p, family);
 	const struct path *gone = table_path(t, path);
-	bool best = table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
+	bool best =
+		table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
 
 	p->received[family]--;
 	p->accepted[family] -= !(gone->flags & PATH_REJECTED);
@@ -137,8 +138,8 @@ static void limit_reset(struct peer *p, int family)
 	const uint8_t data[] = {0, family == BGP_IPV4 ? BGP_AFI_IPV4 : BGP_AFI_IPV6,
 		BGP_SAFI_UNICAST, (uint8_t)(max >> 24), (uint8_t)(max >> 16), (uint8_t)(max >> 8),
 		(uint8_t)max};
-	struct bgp_error error =
-		bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_MAX_PREFIX, data, sizeof(data)); // RFC 4486 4
+	struct bgp_error error = bgp_error_make(
+		BGP_ERR_CEASE, BGP_CEASE_MAX_PREFIX, data, sizeof(data)); // RFC 4486 4
 
 	fsm_block(&p->fsm, &error);
 	peer_timer_changed(p);
@@ -199,7 +200,7 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 	}
 	if (path) {
 		was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
-			table_dest(t, dest)->paths == path;
+			   table_dest(t, dest)->paths == path;
 	} else {
 		if (!within_limits(p, in->family))
 			return;
@@ -252,7 +253,7 @@ static void withdraw_run(struct peer *p, struct nlri_run run)
 static bool first_as_is_right(const struct peer *p, const struct update *u)
 {
 	return peer_is_internal(p) || p->cfg.flags & API_BGP_PEER_IGNORE_FIRST_AS ||
-		aspath_first(u->attrs.as_path) == p->cfg.asn;
+	       aspath_first(u->attrs.as_path) == p->cfg.asn;
 }
 
 void import_update(struct peer *p, struct update *u)
@@ -319,14 +320,15 @@ static void mark_one(struct peer *p, int family, uint32_t dest, uint32_t path, b
 	table_path(table_of(p, family), path)->flags |= PATH_STALE;
 }
 
-static void reevaluate_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+static void reevaluate_one(
+	struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
 {
 	struct speaker *s = router_speaker(p->router);
 	struct table *t = table_of(p, family);
 	struct path *record = table_path(t, path);
 	struct ip_prefix prefix = table_prefix(t, dest);
-	bool was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
-		table_dest(t, dest)->paths == path;
+	bool was_best =
+		table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
 	uint32_t had = attrstore_ref(s->attrs, record->attrs);
 	uint8_t had_verdict = record->verdict;
 	struct incoming in = {.peer = p, .family = family, .attrs_in = record->attrs_in};

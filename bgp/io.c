@@ -418,7 +418,7 @@ static struct listener *find_listener(struct io *io, uint32_t vrf, const struct 
 {
 	struct listener *l;
 
-	TAILQ_FOREACH(l, &io->listeners, entry)
+	TAILQ_FOREACH (l, &io->listeners, entry)
 		if (l->vrf == vrf && ip_equal(&l->local, local))
 			return l;
 	return NULL;
@@ -471,7 +471,7 @@ void io_peer_changed(struct io *io, struct peer *p)
 {
 	struct listener *l;
 
-	TAILQ_FOREACH(l, &io->listeners, entry)
+	TAILQ_FOREACH (l, &io->listeners, entry)
 		set_key(l, p);
 }
 
@@ -481,7 +481,7 @@ void io_peer_gone(struct io *io, struct peer *p)
 	const struct api_bgp_peer *cfg = peer_config(p);
 	struct listener *l;
 
-	TAILQ_FOREACH(l, &io->listeners, entry)
+	TAILQ_FOREACH (l, &io->listeners, entry)
 		if (l->vrf == cfg->vrf && cfg->md5_key[0])
 			sock_set_md5(l->fd, &cfg->address, "");
 	if (!pio)

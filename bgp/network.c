@@ -22,7 +22,8 @@ static bool is_aggregate(const struct network *n)
 static struct attrs attrs_of(const struct router *r, const struct network *n)
 {
 	struct attrs a = {.has = ATTR_HAS_ORIGIN | ATTR_HAS_AS_PATH | ATTR_HAS_NEXT_HOP,
-		.weight = LOCAL_WEIGHT, .next_hop = n->cfg.next_hop};
+		.weight = LOCAL_WEIGHT,
+		.next_hop = n->cfg.next_hop};
 
 	if (n->cfg.kind == API_BGP_STATIC || n->cfg.kind == API_BGP_CONNECTED)
 		a.origin = BGP_ORIGIN_INCOMPLETE;

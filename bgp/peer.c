@@ -99,8 +99,9 @@ static void on_up(void *ctx, struct conn *c)
 		if (c->tx.family[f])
 			export_start(p, f, c->remote.graceful_restart, false);
 	}
-	p->stale_until_ms =
-		stale ? router_speaker(p->router)->env.now_ms + p->router->cfg.stale_time_s * 1000ull : 0;
+	p->stale_until_ms = stale ? router_speaker(p->router)->env.now_ms +
+					    p->router->cfg.stale_time_s * 1000ull
+				  : 0;
 	router_check_deferral(p->router);
 }
 
@@ -121,7 +122,8 @@ static void on_down(void *ctx, bool restart)
 		}
 	}
 	p->stale_until_ms =
-		stale ? router_speaker(p->router)->env.now_ms + p->remote.restart_time_s * 1000ull : 0;
+		stale ? router_speaker(p->router)->env.now_ms + p->remote.restart_time_s * 1000ull
+		      : 0;
 }
 
 static void on_update(void *ctx, struct update *u)
@@ -133,10 +135,10 @@ static void on_refresh(void *ctx, const struct bgp_refresh *refresh)
 {
 	struct peer *p = ctx;
 	const struct conn *c = p->fsm.established;
-	int f = refresh->safi != BGP_SAFI_UNICAST ? -1 :
-		refresh->afi == BGP_AFI_IPV4	  ? BGP_IPV4 :
-		refresh->afi == BGP_AFI_IPV6	  ? BGP_IPV6 :
-						    -1;
+	int f = refresh->safi != BGP_SAFI_UNICAST ? -1
+		: refresh->afi == BGP_AFI_IPV4    ? BGP_IPV4
+		: refresh->afi == BGP_AFI_IPV6    ? BGP_IPV6
+						  : -1;
 
 	if (f < 0 || !c->rx.family[f])
 		return; // RFC 2918 4: ignored
@@ -145,7 +147,7 @@ static void on_refresh(void *ctx, const struct bgp_refresh *refresh)
 	} else if (refresh->subtype == BGP_REFRESH_BEGIN) {
 		import_mark_stale(p, f);
 		p->stale_until_ms = router_speaker(p->router)->env.now_ms +
-			p->router->cfg.stale_time_s * 1000ull;
+				    p->router->cfg.stale_time_s * 1000ull;
 		peer_timer_changed(p);
 	} else if (refresh->subtype == BGP_REFRESH_END && p->stale[f]) {
 		drop_stale(p, f);
@@ -181,19 +183,24 @@ static struct bgp_open open_of(const struct peer *p)
 {
 	const struct api_bgp_router *router = &p->router->cfg;
 	uint32_t flags = p->cfg.flags;
-	struct bgp_open o = {.asn = router->asn, .identifier = router->router_id, .as4 = true,
-		.multiprotocol = true, .route_refresh = true, .enhanced_refresh = true,
+	struct bgp_open o = {.asn = router->asn,
+		.identifier = router->router_id,
+		.as4 = true,
+		.multiprotocol = true,
+		.route_refresh = true,
+		.enhanced_refresh = true,
 		.family = {!(flags & API_BGP_PEER_NO_IPV4), flags & API_BGP_PEER_IPV6},
 		.extended_message = flags & API_BGP_PEER_EXTENDED_MESSAGE,
 		.ipv6_nexthop = flags & API_BGP_PEER_IPV6_NEXTHOP,
 		.role = flags & API_BGP_PEER_HAS_ROLE ? p->cfg.role : BGP_ROLE_NONE,
 		.graceful_restart = !(flags & API_BGP_PEER_NO_RESTART),
-		.restart_notification = true, .restarting = p->router->deferring,
+		.restart_notification = true,
+		.restarting = p->router->deferring,
 		.restart_time_s = router->restart_time_s & 0xfff};
 
-	o.hold_time_s = p->cfg.hold_time_s == NO_HOLD ? 0 :
-		p->cfg.hold_time_s		      ? p->cfg.hold_time_s :
-							DEFAULT_HOLD_S;
+	o.hold_time_s = p->cfg.hold_time_s == NO_HOLD ? 0
+			: p->cfg.hold_time_s          ? p->cfg.hold_time_s
+						      : DEFAULT_HOLD_S;
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		o.add_path_send[f] = o.family[f] && flags & API_BGP_PEER_ADD_PATH_SEND;
 		o.add_path_receive[f] = o.family[f] && flags & API_BGP_PEER_ADD_PATH_RECEIVE;
@@ -207,7 +214,8 @@ static struct fsm_config config_of(const struct peer *p)
 {
 	const struct api_bgp_peer *cfg = &p->cfg;
 
-	return (struct fsm_config){.local_as = p->router->cfg.asn, .peer_as = cfg->asn,
+	return (struct fsm_config){.local_as = p->router->cfg.asn,
+		.peer_as = cfg->asn,
 		.connect_retry_s = cfg->connect_retry_s ? cfg->connect_retry_s : DEFAULT_RETRY_S,
 		.send_hold_time_s = cfg->send_hold_time_s,
 		.max_restart_s = cfg->max_restart_s ? cfg->max_restart_s : DEFAULT_MAX_RESTART_S,
@@ -292,22 +300,23 @@ static void set_policies(struct peer *p, const struct api_bgp_peer *cfg)
 static bool session_differs(const struct api_bgp_peer *a, const struct api_bgp_peer *b)
 {
 	const uint32_t soft = API_BGP_PEER_CLIENT | API_BGP_PEER_NEXT_HOP_SELF |
-		API_BGP_PEER_DEFAULT_ORIGINATE | API_BGP_PEER_REMOVE_PRIVATE_AS |
-		API_BGP_PEER_ALLOW_OWN_AS | API_BGP_PEER_AS_OVERRIDE |
-		API_BGP_PEER_IGNORE_FIRST_AS | API_BGP_PEER_GENERATED;
+			      API_BGP_PEER_DEFAULT_ORIGINATE | API_BGP_PEER_REMOVE_PRIVATE_AS |
+			      API_BGP_PEER_ALLOW_OWN_AS | API_BGP_PEER_AS_OVERRIDE |
+			      API_BGP_PEER_IGNORE_FIRST_AS | API_BGP_PEER_GENERATED;
 
 	return a->asn != b->asn || (a->flags & ~soft) != (b->flags & ~soft) ||
-		!ip_equal(&a->local, &b->local) || a->hold_time_s != b->hold_time_s ||
-		a->ttl_hops != b->ttl_hops || a->role != b->role ||
-		memcmp(a->md5_key, b->md5_key, sizeof(a->md5_key)) != 0;
+	       !ip_equal(&a->local, &b->local) || a->hold_time_s != b->hold_time_s ||
+	       a->ttl_hops != b->ttl_hops || a->role != b->role ||
+	       memcmp(a->md5_key, b->md5_key, sizeof(a->md5_key)) != 0;
 }
 
 void peer_apply(struct peer *p, const struct api_bgp_peer *cfg)
 {
 	bool reset = session_differs(&p->cfg, cfg);
-	struct bgp_error error = cfg->flags & API_BGP_PEER_DISABLED ?
-		bgp_error_shutdown(BGP_CEASE_SHUTDOWN, cfg->shutdown_text) :
-		bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_CONFIG_CHANGE, NULL, 0);
+	struct bgp_error error =
+		cfg->flags & API_BGP_PEER_DISABLED
+			? bgp_error_shutdown(BGP_CEASE_SHUTDOWN, cfg->shutdown_text)
+			: bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_CONFIG_CHANGE, NULL, 0);
 
 	if (reset)
 		fsm_stop(&p->fsm, &error);

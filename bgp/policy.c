@@ -238,8 +238,8 @@ static const char *line_error(const struct api_bgp_policy_line *l, bool first)
 	if (first != (l->property == API_BGP_ENTRY))
 		return "an entry starts with its ENTRY line and has one";
 	if (l->property == API_BGP_ENTRY)
-		return l->v[0] >= API_BGP_DENY && l->v[0] <= API_BGP_MODIFY ? NULL :
-									      "unknown action";
+		return l->v[0] >= API_BGP_DENY && l->v[0] <= API_BGP_MODIFY ? NULL
+									    : "unknown action";
 	if (l->property >= PROPERTIES ||
 		(!properties[l->property].match && !properties[l->property].set))
 		return "unknown property";
@@ -271,8 +271,8 @@ struct policy *policy_new(const struct api_bgp_policy *wire, struct api_error *r
 		memcpy(p->line, wire->line, p->len * sizeof(p->line[0]));
 	for (uint32_t i = 0; i < p->len; i++) {
 		p->line[i].text[sizeof(p->line[i].text) - 1] = 0;
-		p->has_permit |= p->line[i].property == API_BGP_ENTRY &&
-			p->line[i].v[0] == API_BGP_PERMIT;
+		p->has_permit |=
+			p->line[i].property == API_BGP_ENTRY && p->line[i].v[0] == API_BGP_PERMIT;
 	}
 	return p;
 }

@@ -25,7 +25,7 @@ void bitset_add(struct bitset *b, uint32_t i)
 void bitset_del(struct bitset *b, uint32_t i)
 {
 	if (i / 8 < b->size)
-		b->bytes[i / 8] &= (uint8_t)~(1 << (i % 8));
+		b->bytes[i / 8] &= (uint8_t) ~(1 << (i % 8));
 }
 
 void bitset_clear(struct bitset *b)

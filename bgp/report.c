@@ -10,20 +10,20 @@
 static uint32_t agreed_flags(const struct conn *c)
 {
 	return (c->rx.family[BGP_IPV4] ? 0 : API_BGP_PEER_NO_IPV4) |
-		(c->rx.family[BGP_IPV6] ? API_BGP_PEER_IPV6 : 0) |
-		(c->rx.ipv6_nexthop ? API_BGP_PEER_IPV6_NEXTHOP : 0) |
-		(c->tx.add_path[0] || c->tx.add_path[1] ? API_BGP_PEER_ADD_PATH_SEND : 0) |
-		(c->rx.add_path[0] || c->rx.add_path[1] ? API_BGP_PEER_ADD_PATH_RECEIVE : 0) |
-		(c->max_rx > BGP_MESSAGE_MAX ? API_BGP_PEER_EXTENDED_MESSAGE : 0) |
-		(c->remote.graceful_restart ? 0 : API_BGP_PEER_NO_RESTART);
+	       (c->rx.family[BGP_IPV6] ? API_BGP_PEER_IPV6 : 0) |
+	       (c->rx.ipv6_nexthop ? API_BGP_PEER_IPV6_NEXTHOP : 0) |
+	       (c->tx.add_path[0] || c->tx.add_path[1] ? API_BGP_PEER_ADD_PATH_SEND : 0) |
+	       (c->rx.add_path[0] || c->rx.add_path[1] ? API_BGP_PEER_ADD_PATH_RECEIVE : 0) |
+	       (c->max_rx > BGP_MESSAGE_MAX ? API_BGP_PEER_EXTENDED_MESSAGE : 0) |
+	       (c->remote.graceful_restart ? 0 : API_BGP_PEER_NO_RESTART);
 }
 
 static struct api_bgp_message_stats message_stats(const struct peer *p, enum bgp_message_type type)
 {
 	const struct fsm_count *c = &p->fsm.count[type];
 
-	return (struct api_bgp_message_stats){c->sent, c->received, (int64_t)c->last_sent_ms,
-		(int64_t)c->last_received_ms};
+	return (struct api_bgp_message_stats){
+		c->sent, c->received, (int64_t)c->last_sent_ms, (int64_t)c->last_received_ms};
 }
 
 static void write_error(const struct peer *p, char *text, size_t size)
@@ -55,20 +55,27 @@ static const char *warning_of(const struct peer *p)
 		return "the peer's number of prefixes is close to its limit";
 	if (peer_is_internal(p) || (in && out))
 		return "";
-	return closed ? "no policy map: denies all (RFC 8212)" :
-			"no policy map: accepts and announces all (RFC 8212)";
+	return closed ? "no policy map: denies all (RFC 8212)"
+		      : "no policy map: accepts and announces all (RFC 8212)";
 }
 
 void peer_report(const struct peer *p, struct api_bgp_peer_state *ret_state)
 {
 	const struct fsm *f = &p->fsm;
-	struct api_bgp_peer_state s = {.vrf = p->cfg.vrf, .slot = p->cfg.slot,
-		.address = p->cfg.address, .state = (uint8_t)fsm_state(f), .asn = p->cfg.asn,
-		.remote_id = p->remote.identifier, .flaps = f->flaps,
+	struct api_bgp_peer_state s = {.vrf = p->cfg.vrf,
+		.slot = p->cfg.slot,
+		.address = p->cfg.address,
+		.state = (uint8_t)fsm_state(f),
+		.asn = p->cfg.asn,
+		.remote_id = p->remote.identifier,
+		.flaps = f->flaps,
 		.restarting = p->stale[0] || p->stale[1],
-		.established_ms = (int64_t)f->established_ms, .closed_ms = (int64_t)f->closed_ms,
-		.treated_as_withdraw = f->withdrawn, .attributes_discarded = f->discarded,
-		.open = message_stats(p, BGP_OPEN), .update = message_stats(p, BGP_UPDATE),
+		.established_ms = (int64_t)f->established_ms,
+		.closed_ms = (int64_t)f->closed_ms,
+		.treated_as_withdraw = f->withdrawn,
+		.attributes_discarded = f->discarded,
+		.open = message_stats(p, BGP_OPEN),
+		.update = message_stats(p, BGP_UPDATE),
 		.notification = message_stats(p, BGP_NOTIFICATION),
 		.keepalive = message_stats(p, BGP_KEEPALIVE),
 		.refresh = message_stats(p, BGP_ROUTE_REFRESH)};
@@ -173,8 +180,8 @@ static void write_rejection(struct router *r, int family, uint32_t dest, const s
 }
 
 // Compares with the best path: how it lost, or that it shares the traffic.
-static void judge(struct router *r, int family, uint32_t dest, uint32_t path,
-	struct api_bgp_route *route)
+static void judge(
+	struct router *r, int family, uint32_t dest, uint32_t path, struct api_bgp_route *route)
 {
 	bool always_med = r->cfg.flags & API_BGP_ROUTER_ALWAYS_MED;
 	struct candidate c[DECISION_MAX];
@@ -237,16 +244,19 @@ static bool walk_paths(const struct walk *w, struct router *r, int family, uint3
 	bool received = w->filter->view == API_BGP_VIEW_RECEIVED;
 
 	for (uint32_t path = table_dest(t, dest)->paths; path; path = table_path(t, path)->next) {
-		struct api_bgp_route route = {.vrf = r->cfg.vrf, .slot = r->cfg.slot,
-			.view = w->filter->view, .prefix = table_prefix(t, dest)};
+		struct api_bgp_route route = {.vrf = r->cfg.vrf,
+			.slot = r->cfg.slot,
+			.view = w->filter->view,
+			.prefix = table_prefix(t, dest)};
 
 		if (!received && !(table_dest(t, dest)->flags & DEST_HAS_BEST))
 			break;
 		fill_route(r, family, dest, path, received, &route);
 		if (!received && route.verdict != API_BGP_BEST)
 			break;
-		if (received && (!route.peer.family || (w->filter->peer.family &&
-							      !ip_equal(&route.peer, &w->filter->peer))))
+		if (received &&
+			(!route.peer.family || (w->filter->peer.family &&
+						       !ip_equal(&route.peer, &w->filter->peer))))
 			continue;
 		if (!w->each(w->ctx, &route))
 			return false;
@@ -258,11 +268,14 @@ static bool walk_paths(const struct walk *w, struct router *r, int family, uint3
 
 static bool walk_told(const struct walk *w, struct router *r, int family, uint32_t dest)
 {
-	struct peer *p = speaker_get_peer(
-		router_speaker(r), r->cfg.vrf, r->cfg.slot, &w->filter->peer);
+	struct peer *p =
+		speaker_get_peer(router_speaker(r), r->cfg.vrf, r->cfg.slot, &w->filter->peer);
 	struct table *t = &r->table[family];
-	struct api_bgp_route route = {.vrf = r->cfg.vrf, .slot = r->cfg.slot,
-		.view = w->filter->view, .peer = w->filter->peer, .prefix = table_prefix(t, dest),
+	struct api_bgp_route route = {.vrf = r->cfg.vrf,
+		.slot = r->cfg.slot,
+		.view = w->filter->view,
+		.peer = w->filter->peer,
+		.prefix = table_prefix(t, dest),
 		.verdict = API_BGP_BEST};
 	struct attrs attrs;
 
@@ -357,5 +370,6 @@ void speaker_each_config(struct speaker *s, enum api_type type, config_fn *each,
 	for (at = 0; type == API_TYPE_BGP_POLICY && (slot = map_next(&s->policies, &at));)
 		if (slot->cfg)
 			each(ctx, slot->cfg,
-				sizeof(*slot->cfg) + slot->cfg->line_count * sizeof(slot->cfg->line[0]));
+				sizeof(*slot->cfg) +
+					slot->cfg->line_count * sizeof(slot->cfg->line[0]));
 }

@@ -5,19 +5,18 @@
 #include <string.h>
 
 // From paths to the one in use, and from there to the forwarder. The best path of a prefix is the
-// first of its list. The FIB entry of a prefix is computed over all routers of the VRF (a tenant has
-// one per slot) when its turn comes, so a burst of changes costs one message.
+// first of its list. The FIB entry of a prefix is computed over all routers of the VRF (a tenant
+// has one per slot) when its turn comes, so a burst of changes costs one message.
 
-static void fill_candidate(
-	struct router *r, int family, uint32_t path, struct candidate *c)
+static void fill_candidate(struct router *r, int family, uint32_t path, struct candidate *c)
 {
 	const struct path *record = table_path(&r->table[family], path);
 	const struct peer *p = record->source ? r->peers[record->source] : NULL;
 	struct attrs attrs;
 
 	attrstore_view(router_speaker(r)->attrs, record->attrs, &attrs);
-	*c = (struct candidate){.local = !p, .external = record->flags & PATH_EXTERNAL,
-		.path_id = record->path_id};
+	*c = (struct candidate){
+		.local = !p, .external = record->flags & PATH_EXTERNAL, .path_id = record->path_id};
 	if (p) {
 		c->peer = p->cfg.address;
 		c->router_id = p->remote.identifier;
@@ -78,8 +77,10 @@ static void report_best(struct router *r, int family, uint32_t dest, uint32_t be
 	struct speaker *s = router_speaker(r);
 	struct table *t = &r->table[family];
 	const struct path *path = best ? table_path(t, best) : NULL;
-	struct api_bgp_route route = {.vrf = r->cfg.vrf, .slot = r->cfg.slot,
-		.view = API_BGP_VIEW_BEST, .prefix = table_prefix(t, dest)};
+	struct api_bgp_route route = {.vrf = r->cfg.vrf,
+		.slot = r->cfg.slot,
+		.view = API_BGP_VIEW_BEST,
+		.prefix = table_prefix(t, dest)};
 	struct attrs attrs;
 
 	if (!s->ops->best)
@@ -135,9 +136,9 @@ static size_t vrf_candidates(struct router *first, int family, const struct ip_p
 
 	for (struct router *r = first->vrf->routers; r; r = r->next) {
 		uint32_t dest = table_find(&r->table[family], prefix);
-		size_t n = dest ? select_candidates(r, family, dest, c + len, paths,
-					  DECISION_MAX - len) :
-				  0;
+		size_t n = dest ? select_candidates(
+					  r, family, dest, c + len, paths, DECISION_MAX - len)
+				: 0;
 
 		for (size_t i = 0; i < n; i++) {
 			struct attrs attrs;
@@ -201,10 +202,10 @@ static void fib_one(struct router *r, int family, uint32_t dest)
 	struct speaker *s = router_speaker(r);
 	struct table *t = &r->table[family];
 	struct dest *d = table_dest(t, dest);
-	struct api_route route = {.vrf = r->cfg.vrf, .prefix = table_prefix(t, dest),
-		.source = API_ROUTE_BGP};
+	struct api_route route = {
+		.vrf = r->cfg.vrf, .prefix = table_prefix(t, dest), .source = API_ROUTE_BGP};
 	bool alone = !r->vrf->routers->next && d->flags & DEST_HAS_BEST &&
-		!table_path(t, d->paths)->next;
+		     !table_path(t, d->paths)->next;
 	bool present = alone ? fill_single(r, family, d, &route) : fill_paths(r, family, &route);
 
 	if (present || d->flags & DEST_IN_FIB)
@@ -222,7 +223,8 @@ static bool vrf_is_deferring(const struct vrf *vrf)
 
 static bool fib_run(struct job *job)
 {
-	struct router *r = (struct router *)(void *)((char *)job - offsetof(struct router, fib_job));
+	struct router *r =
+		(struct router *)(void *)((char *)job - offsetof(struct router, fib_job));
 	struct speaker *s = router_speaker(r);
 	unsigned n = 0;
 

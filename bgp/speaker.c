@@ -139,7 +139,8 @@ struct router *router_find(struct speaker *s, uint32_t vrf_number, uint16_t slot
 
 static void router_fire(struct timer *timer)
 {
-	struct router *r = (struct router *)(void *)((char *)timer - offsetof(struct router, timer));
+	struct router *r =
+		(struct router *)(void *)((char *)timer - offsetof(struct router, timer));
 
 	router_end_deferral(r);
 }
@@ -233,7 +234,7 @@ static void adopt_waiting(struct speaker *s, struct router *r)
 static bool needs_reset(const struct api_bgp_router *a, const struct api_bgp_router *b)
 {
 	return a->asn != b->asn || a->router_id != b->router_id ||
-		memcmp(a->address, b->address, sizeof(a->address)) != 0;
+	       memcmp(a->address, b->address, sizeof(a->address)) != 0;
 }
 
 static void router_apply(struct router *r, const struct api_bgp_router *cfg)
@@ -303,8 +304,8 @@ struct peer *speaker_get_peer(
 	return NULL;
 }
 
-struct peer *speaker_find_peer(
-	struct speaker *s, uint32_t vrf_number, const struct ip_addr *local, const struct ip_addr *remote)
+struct peer *speaker_find_peer(struct speaker *s, uint32_t vrf_number, const struct ip_addr *local,
+	const struct ip_addr *remote)
 {
 	struct vrf *vrf = map_find(&s->vrfs, &vrf_number, sizeof(vrf_number));
 
@@ -346,8 +347,7 @@ static int set_waiting(struct speaker *s, const struct api_bgp_peer *cfg)
 	return 1;
 }
 
-int speaker_set_peer(
-	struct speaker *s, const struct api_bgp_peer *cfg, struct api_error *ret_error)
+int speaker_set_peer(struct speaker *s, const struct api_bgp_peer *cfg, struct api_error *ret_error)
 {
 	struct router *r = router_find(s, cfg->vrf, cfg->slot);
 	struct peer *p = speaker_get_peer(s, cfg->vrf, cfg->slot, &cfg->address);
@@ -373,8 +373,7 @@ int speaker_set_peer(
 	return 1;
 }
 
-int speaker_del_peer(
-	struct speaker *s, uint32_t vrf, uint16_t slot, const struct ip_addr *address)
+int speaker_del_peer(struct speaker *s, uint32_t vrf, uint16_t slot, const struct ip_addr *address)
 {
 	struct peer *p = speaker_get_peer(s, vrf, slot, address), **at;
 

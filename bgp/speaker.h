@@ -47,8 +47,7 @@ int speaker_set_router(
 int speaker_del_router(struct speaker *s, uint32_t vrf, uint16_t slot);
 int speaker_set_peer(
 	struct speaker *s, const struct api_bgp_peer *cfg, struct api_error *ret_error);
-int speaker_del_peer(
-	struct speaker *s, uint32_t vrf, uint16_t slot, const struct ip_addr *address);
+int speaker_del_peer(struct speaker *s, uint32_t vrf, uint16_t slot, const struct ip_addr *address);
 int speaker_set_policy(
 	struct speaker *s, const struct api_bgp_policy *cfg, struct api_error *ret_error);
 int speaker_del_policy(struct speaker *s, uint32_t vrf, const char *name);

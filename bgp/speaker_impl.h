@@ -40,11 +40,11 @@ struct network {
 // What a peer has been told and is still to be told, of one family.
 struct out {
 	struct queue queue;
-	struct bitset told;   // prefixes it has from us (without add-path)
+	struct bitset told;    // prefixes it has from us (without add-path)
 	struct map told_paths; // add-path: prefix number -> struct told_paths
-	uint32_t cursor;      // next prefix of the first walk; 0: walk done
+	uint32_t cursor;       // next prefix of the first walk; 0: walk done
 	bool active;
-	bool end_due; // End-of-RIB follows the walk
+	bool end_due;         // End-of-RIB follows the walk
 	bool refresh_end_due; // EoRR follows it
 };
 
@@ -55,12 +55,12 @@ struct peer {
 	struct timer timer;
 	struct job job;
 	void *io;
-	uint16_t number; // in the router, from 1
+	uint16_t number;                            // in the router, from 1
 	struct policy_slot *policy_in, *policy_out; // NULL: none asked for
 	struct out out[BGP_FAMILIES];
 	bool end_received[BGP_FAMILIES];
-	bool stale[BGP_FAMILIES];        // stale paths of it may be in the table
-	uint64_t stale_until_ms;         // restart or stale timer; 0: off
+	bool stale[BGP_FAMILIES]; // stale paths of it may be in the table
+	uint64_t stale_until_ms;  // restart or stale timer; 0: off
 	uint32_t received[BGP_FAMILIES], accepted[BGP_FAMILIES], advertised[BGP_FAMILIES];
 	struct api_bgp_route_stats stats[BGP_FAMILIES];
 	bool over_limit, near_limit;
@@ -80,8 +80,8 @@ struct router {
 	struct network **networks;
 	size_t networks_len, networks_cap;
 	size_t aggregates;
-	size_t paths; // of all peers
-	bool full;    // max_routes reached
+	size_t paths;   // of all peers
+	bool full;      // max_routes reached
 	bool deferring; // RFC 4724 4.1: nothing is announced or installed yet
 	bool settle_due;
 	uint64_t defer_until_ms;
@@ -157,4 +157,5 @@ void export_stop(struct peer *p);
 void export_queue(struct peer *p, int family, uint32_t dest);
 bool export_run(struct job *job);
 // Whether and how this path is told to p; fills ret_attrs, which borrows from s->scratch.
-bool export_attrs(struct peer *p, int family, uint32_t dest, uint32_t path, struct attrs *ret_attrs);
+bool export_attrs(
+	struct peer *p, int family, uint32_t dest, uint32_t path, struct attrs *ret_attrs);

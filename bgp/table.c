@@ -189,5 +189,5 @@ struct ip_prefix table_prefix(const struct table *t, uint32_t dest)
 size_t table_bytes(const struct table *t)
 {
 	return t->dest_cap * t->dest_size + t->path_cap * sizeof(*t->paths) +
-		t->bucket_len * sizeof(*t->buckets);
+	       t->bucket_len * sizeof(*t->buckets);
 }

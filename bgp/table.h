@@ -35,8 +35,8 @@ enum {
 };
 
 struct dest {
-	uint32_t next;  // in its bucket, or of the free list
-	uint32_t paths; // first; 0: none
+	uint32_t next;   // in its bucket, or of the free list
+	uint32_t paths;  // first; 0: none
 	uint16_t queued; // in how many work queues: not reused before
 	uint8_t flags;
 	uint8_t len;
@@ -63,8 +63,7 @@ uint32_t table_find(const struct table *t, const struct ip_prefix *prefix); // 0
 uint32_t table_get(struct table *t, const struct ip_prefix *prefix);        // makes it
 // Frees the record if it has no path and no queue holds it.
 void table_release(struct table *t, uint32_t dest);
-uint32_t table_find_path(
-	const struct table *t, uint32_t dest, uint16_t source, uint32_t path_id);
+uint32_t table_find_path(const struct table *t, uint32_t dest, uint16_t source, uint32_t path_id);
 uint32_t table_add_path(struct table *t, uint32_t dest); // zeroed, last of the list
 void table_del_path(struct table *t, uint32_t dest, uint32_t path);
 // Moves a path of the prefix to the front.
