@@ -189,7 +189,7 @@ def check_python():
 
 def check_words():
     """The project speaks of itself: no places of one machine, no marks of unfinished work."""
-    pattern = re.compile(r"(/(?:work|home|root)/\w)|\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|\b(issue #?\d+)\b", re.I)
+    pattern = re.compile(r"(/(?:work|home|root)/\w)|\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|\b([Ii]ssue #?\d+)\b")
     bad = []
     for path in tracked():
         if "/corpus/" in path or path == "LICENSE":
