@@ -16,6 +16,14 @@ enum guard_state {
 	GUARD_READING, // part of a request has come
 	GUARD_SERVING, // ours to answer
 	GUARD_REFUSED, // answered early; what still comes is thrown away
+	GUARD_CLOSING,
+};
+
+// evhttp's own, put aside while the guard talks to a refused client.
+struct callbacks {
+	bufferevent_data_cb read, write;
+	bufferevent_event_cb event;
+	void *arg;
 };
 
 struct guard {
@@ -23,6 +31,7 @@ struct guard {
 	struct bufferevent *bev;
 	struct event *timer;
 	enum guard_state state;
+	struct callbacks evhttp;
 	uint64_t size; // bytes of this request so far
 };
 
@@ -42,8 +51,24 @@ static void arm(struct guard *g, uint32_t ms)
 	evtimer_add(g->timer, &tv);
 }
 
+// evhttp closes what it is told has timed out.
+static void give_up(struct guard *g)
+{
+	if (g->state == GUARD_REFUSED)
+		bufferevent_setcb(
+			g->bev, g->evhttp.read, g->evhttp.write, g->evhttp.event, g->evhttp.arg);
+	g->state = GUARD_CLOSING;
+	bufferevent_trigger_event(g->bev, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
+}
+
+static void on_refused_event(struct bufferevent *bev, short what, void *arg)
+{
+	give_up(arg);
+}
+
 static void refuse(struct guard *g, const char *status, const char *code, const char *message)
 {
+	struct callbacks *own = &g->evhttp;
 	char body[256], head[256];
 	int n = snprintf(body, sizeof(body),
 		"{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"target\":\"request\"}}", code,
@@ -54,8 +79,11 @@ static void refuse(struct guard *g, const char *status, const char *code, const 
 		"Content-Length: %d\r\nConnection: close\r\n\r\n",
 		status, n);
 	g->state = GUARD_REFUSED;
+	bufferevent_getcb(g->bev, &own->read, &own->write, &own->event, &own->arg);
+	bufferevent_setcb(g->bev, NULL, NULL, on_refused_event, g);
 	bufferevent_write(g->bev, head, strlen(head));
 	bufferevent_write(g->bev, body, (size_t)n);
+	bufferevent_enable(g->bev, EV_READ | EV_WRITE); // evhttp had stopped one of them
 	arm(g, LINGER_MS);
 }
 
@@ -63,13 +91,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct guard *g = arg;
 
-	if (g->state == GUARD_READING) {
+	if (g->state == GUARD_READING)
 		refuse(g, "408 Request Timeout", "InvalidRequestFormat",
 			"The request did not come in time.");
-		return;
-	}
-	// evhttp closes what it is told has timed out.
-	bufferevent_trigger_event(g->bev, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
+	else
+		give_up(g);
 }
 
 static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
@@ -78,7 +104,7 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
 
 	if (!info->n_added)
 		return;
-	if (g->state == GUARD_REFUSED) {
+	if (g->state == GUARD_REFUSED || g->state == GUARD_CLOSING) {
 		evbuffer_drain(buffer, evbuffer_get_length(buffer));
 		return;
 	}
