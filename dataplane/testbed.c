@@ -190,14 +190,26 @@ void testbed_push(struct testbed *tb, uint16_t node, struct rte_mbuf *m)
 	node_push(&tb->worker, node, m);
 }
 
+static bool take_from_inbox(struct worker *w)
+{
+	struct rte_mbuf *m;
+	bool any = false;
+
+	for (; rte_ring_dequeue(w->inbox, (void **)&m) == 0; any = true)
+		node_push(w, packet_meta(m)->node, m);
+	return any;
+}
+
 void testbed_run(struct testbed *tb)
 {
-	graph_run(&tb->worker);
-	for (uint16_t i = 0; i < PORT_MAX; i++) {
-		if (tb->worker.tx[i].len)
-			port_flush(&tb->worker, i);
-	}
-	control_drain();
+	do {
+		graph_run(&tb->worker);
+		for (uint16_t i = 0; i < PORT_MAX; i++) {
+			if (tb->worker.tx[i].len)
+				port_flush(&tb->worker, i);
+		}
+		control_drain();
+	} while (take_from_inbox(&tb->worker));
 	rcu_reclaim();
 }
 

@@ -45,7 +45,7 @@ struct rte_mbuf *testbed_packet(struct testbed *tb, const void *bytes, size_t si
 // As received on `port`: meta.port set, pushed into the graph's input node.
 void testbed_receive(struct testbed *tb, uint16_t port, const void *frame, size_t size);
 void testbed_push(struct testbed *tb, uint16_t node, struct rte_mbuf *m);
-void testbed_run(struct testbed *tb); // until nothing is pending, buffers flushed
+void testbed_run(struct testbed *tb); // until nothing is pending, in the inbox neither; flushes
 
 // Results in the order they came about. false: none is left.
 bool testbed_take(struct testbed *tb, struct testbed_result *ret_result);

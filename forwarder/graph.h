@@ -7,7 +7,24 @@
 
 #include "worker.h"
 
-#define GRAPH_NODES(X)
+// clang-format off
+#define GRAPH_NODES(X) \
+	X(ETH, eth)                 /* frames from ports */                            \
+	X(ARP, arp)                 /* on links */                                     \
+	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \
+	X(VXLAN_IN, vxlan_in)       /* VXLAN and its tenant */                         \
+	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \
+	X(L3_IN, l3_in)             /* L3 connections */                               \
+	X(ARP_TENANT, arp_tenant)   /* ARP on tenant subnets */                        \
+	X(IP_FORWARD, ip_forward)   /* inner header, route; up here from local, errors */ \
+	X(ICMP_ERROR, icmp_error)   /* makes errors inside the tenant */               \
+	X(LOCAL, local)             /* for the gateway itself: ping, punt */           \
+	X(OVERLAY_OUT, overlay_out) /* to hosts: VXLAN, NVGRE */                       \
+	X(GRE_OUT, gre_out)         /* to sites by GRE */                              \
+	X(L3_OUT, l3_out)           /* to sites by VLAN */                             \
+	X(HOP_OUT, hop_out)         /* IP packet whose hop is known: link header */    \
+	X(PORT_OUT, port_out)       /* whole frames to meta.port */
+// clang-format on
 
 enum graph_node {
 #define X(id, name) NODE_##id,

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The one way by which a site's packets enter a tenant's network, whatever tunnel they came by.
+
+#include "conn.h"
+#include "graph.h"
+#include "worker.h"
+
+// Takes m, whose data starts at the inner IP header: may it come in, at this rate; counts it, and
+// passes it to the route lookup.
+static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct conn_fwd *c)
+{
+	struct packet_meta *meta = packet_meta(m);
+	uint32_t size = rte_pktmbuf_pkt_len(m);
+	struct conn_counters *k = &w->conns[c->conn];
+
+	meta->conn = c->conn;
+	meta->vrf = c->vrf;
+	meta->slot = c->slot;
+	meta->source = PACKET_FROM_CONN;
+	if (unlikely(c->refused)) {
+		packet_drop(w, m, c->refused);
+		return;
+	}
+	if (c->meter && unlikely(!meter_take(c->meter, worker_now(w), size))) {
+		packet_drop(w, m, DROP_POLICER_IN);
+		return;
+	}
+	k->in_packets++;
+	k->in_bytes += size;
+	node_push(w, NODE_IP_FORWARD, m);
+}

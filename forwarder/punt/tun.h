@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The TUN devices of VRFs: where a tenant's TCP and UDP to the gateway itself goes and comes from.
+// Made by the agent, whose descriptor comes with API_TYPE_TUN. Control thread.
+
+#include <rte_mbuf.h>
+
+struct api_server;
+struct event_base;
+
+int tun_init(struct event_base *base); // base NULL: nothing is read from TUNs
+void tun_fini(void);
+int tun_serve(struct api_server *s);
+void tun_punt(struct rte_mbuf *m); // handler of CONTROL_PUNT_TUN
