@@ -31,8 +31,7 @@ static job_requeue_t dial_job(void *data)
 	peer = conn_peer_cfg(conn);
 	child = conn_child_cfg(conn);
 	if (peer && child)
-		charon->controller->initiate(
-			charon->controller, peer, child, controller_cb_empty, NULL, 0, FALSE);
+		charon->controller->initiate(charon->controller, peer, child, NULL, NULL, 0, FALSE);
 	else {
 		DESTROY_IF(peer);
 		DESTROY_IF(child);

@@ -25,7 +25,7 @@
 #include "server.h"
 #include "xmalloc.h"
 
-#define SOCKETS 64
+#define SOCKETS 4096
 
 struct udp {
 	struct ip_addr addr;
