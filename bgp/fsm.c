@@ -11,6 +11,7 @@ enum {
 	BACKOFF_MAX_MS = 30000, // between attempts after errors
 	UNREAD_GRACE_MS = 1000,
 	DIAL_MAX_MS = 10000, // for a connection to come about
+	YOUNG_MS = 5000,     // a session so young may still be half of a collision
 };
 
 static uint64_t now(const struct fsm *f)
@@ -108,18 +109,45 @@ void fsm_start(struct fsm *f, const struct fsm_config *config)
 	dial(f);
 }
 
+// Errors after which nothing of the neighbour's shall stay: sent as Hard Reset (RFC 8538 4).
+static bool is_hard(const struct bgp_error *error)
+{
+	return error->code == BGP_ERR_CEASE &&
+	       (error->subcode == BGP_CEASE_HARD_RESET || error->subcode == BGP_CEASE_MAX_PREFIX ||
+		       error->subcode == BGP_CEASE_SHUTDOWN ||
+		       error->subcode == BGP_CEASE_DECONFIGURED);
+}
+
+static bool notification_agreed(const struct conn *c)
+{
+	return c->fsm->config.open.restart_notification && c->remote.restart_notification;
+}
+
 // Whether the neighbour's routes stay although its session ended: it can restart gracefully, and
 // either the connection just went or both agreed that a NOTIFICATION is no reason (RFC 8538).
 static bool keeps_routes(const struct conn *c, const struct bgp_error *error)
 {
-	const struct bgp_open *ours = &c->fsm->config.open;
-
-	if (!ours->graceful_restart || !c->remote.graceful_restart)
+	if (!c->fsm->config.open.graceful_restart || !c->remote.graceful_restart)
 		return false;
-	if (!error)
-		return true;
-	return ours->restart_notification && c->remote.restart_notification &&
-	       !(error->code == BGP_ERR_CEASE && error->subcode == BGP_CEASE_HARD_RESET);
+	return !error || (notification_agreed(c) && !is_hard(error));
+}
+
+// RFC 8538 3.1: the true reason is the data of a Hard Reset.
+static struct bgp_error wrap(const struct bgp_error *error)
+{
+	uint8_t data[2 + BGP_ERROR_DATA_SIZE] = {error->code, error->subcode};
+
+	memcpy(data + 2, error->data, error->data_size);
+	return bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_HARD_RESET, data, 2u + error->data_size);
+}
+
+static struct bgp_error unwrap(const struct bgp_error *error)
+{
+	if (error->code != BGP_ERR_CEASE || error->subcode != BGP_CEASE_HARD_RESET ||
+		error->data_size < 2)
+		return *error;
+	return bgp_error_make(
+		error->data[0], error->data[1], error->data + 2, error->data_size - 2u);
 }
 
 // Takes the connection down; the neighbour starts over later unless stopped.
@@ -145,7 +173,10 @@ static void conn_fail(struct conn *c, const struct bgp_error *error, const char 
 	struct fsm *f = c->fsm;
 	bool restart = keeps_routes(c, error);
 	uint8_t bytes[BGP_HEADER_SIZE + 2 + BGP_ERROR_DATA_SIZE];
-	size_t size = notification_write(bytes, sizeof(bytes), error);
+	struct bgp_error sent = is_hard(error) && notification_agreed(c) && f->established == c
+					? wrap(error)
+					: *error;
+	size_t size = notification_write(bytes, sizeof(bytes), &sent);
 
 	if (c->state >= API_BGP_OPENSENT)
 		conn_send(c, BGP_NOTIFICATION, bytes, size);
@@ -237,6 +268,11 @@ void fsm_dial_failed(struct fsm *f)
 	state_changed(f);
 }
 
+static bool is_young(const struct fsm *f)
+{
+	return now(f) - f->established_ms < YOUNG_MS;
+}
+
 struct conn *fsm_accept(struct fsm *f, void *io)
 {
 	struct conn *c = &f->conn[CONN_IN];
@@ -248,7 +284,7 @@ struct conn *fsm_accept(struct fsm *f, void *io)
 	if (c == f->established) {
 		// Its slot is taken by the session itself. RFC 4724 4.2: a neighbour that restarts
 		// gracefully and comes back has lost the old one.
-		if (!keeps_routes(c, NULL))
+		if (!keeps_routes(c, NULL) || is_young(f))
 			return NULL;
 		conn_end(c, true);
 	}
@@ -333,7 +369,7 @@ static bool settle_collision(struct conn *c, const struct bgp_open *open)
 	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_COLLISION, NULL, 0);
 	bool keep_outgoing = we_are_greater(f, open);
 
-	if (other->state == API_BGP_ESTABLISHED) {
+	if (other->state == API_BGP_ESTABLISHED && !is_young(f)) {
 		// RFC 4724 4.2: the restarting neighbour's new connection replaces the old.
 		if (open->graceful_restart && keeps_routes(other, NULL)) {
 			conn_end(other, true);
@@ -342,7 +378,9 @@ static bool settle_collision(struct conn *c, const struct bgp_open *open)
 		conn_fail(c, &error, NULL);
 		return false;
 	}
-	if (other->state != API_BGP_OPENCONFIRM)
+	// A young session is judged like OpenConfirm (CollisionDetectEstablishedState), or else the
+	// two sides, one of which got further, would each close what the other keeps.
+	if (other->state < API_BGP_OPENCONFIRM)
 		return true;
 	if (c->outgoing == keep_outgoing) {
 		conn_fail(other, &error, NULL);
@@ -389,8 +427,8 @@ static void establish(struct conn *c)
 	f->established_ms = now(f);
 	f->retry_at_ms = 0;
 	f->failures = 0;
-	if (other->state == API_BGP_CONNECT || other->state == API_BGP_OPENSENT)
-		conn_close(other);
+	if (other->state == API_BGP_CONNECT)
+		conn_close(other); // one whose OPEN is under way is settled when that comes
 	f->ops->up(f->ctx, c);
 	state_changed(f);
 }
@@ -422,7 +460,7 @@ static void on_notification(struct conn *c, const uint8_t *body, size_t size)
 
 	if (notification_read(body, size, &error))
 		error = bgp_error_make(0, 0, NULL, 0);
-	f->last_error = error;
+	f->last_error = unwrap(&error);
 	f->last_error_sent = false;
 	f->last_reason = NULL;
 	if (error.code != BGP_ERR_CEASE || error.subcode != BGP_CEASE_COLLISION)

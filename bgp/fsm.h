@@ -51,9 +51,9 @@ struct fsm_config {
 struct conn {
 	struct fsm *fsm;
 	bool outgoing;
-	uint8_t state;        // enum api_bgp_state: IDLE (unused), CONNECT, OPENSENT, OPENCONFIRM,
-			      // ESTABLISHED
-	uint16_t hold_time_s; // agreed
+	uint8_t state; // enum api_bgp_state: IDLE (unused), CONNECT, OPENSENT, OPENCONFIRM,
+		       // ESTABLISHED
+	uint16_t hold_time_s;                 // agreed
 	uint64_t hold_at_ms, keepalive_at_ms; // 0: off
 	uint64_t
 		stuck_at_ms; // since when the other side takes no bytes; 0: it does. Owner's to set
