@@ -91,7 +91,7 @@ def test_an_answer_older_than_what_was_applied_is_refused(rig):
     filled(rig)
     old = rig.controller
     old.close()
-    rig.controller = FakeController(rig.authority, old.port, {}, 0)
+    rig.controller = FakeController(rig.authority, old.port, {}, 5)
     rig.controller.term = 0
     rig.controller.put(scene.vrf(99))
     wait_until(lambda: 'older than what was applied' in rig.agent_log())
