@@ -34,12 +34,14 @@ static void load_list(const struct model_field *field, const json_t *value, stru
 	size_t size = value_size(field), i;
 	json_t *item;
 
-	*list = (struct model_list){.len = json_array_size(value)};
-	if (!list->len)
+	*list = (struct model_list){0};
+	if (!json_array_size(value))
 		return;
-	list->items = arena_alloc(arena, list->len * size);
+	list->items = arena_alloc(arena, json_array_size(value) * size);
 	json_array_foreach (value, i, item) {
-		load_one(field, item, (char *)list->items + i * size, arena);
+		if (field->kind == MODEL_OBJECT && !json_is_object(item))
+			continue; // readers may follow every pointer
+		load_one(field, item, (char *)list->items + list->len++ * size, arena);
 	}
 }
 

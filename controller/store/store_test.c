@@ -284,17 +284,20 @@ static void a_secret_opens_only_where_it_belongs(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(an_equal_put_changes_nothing),
-		TEST(what_was_committed_survives_and_what_was_not_does_not),
-		TEST(changes_tell_the_latest_of_each_key),
-		TEST(rows_come_in_order_of_key),
-		TEST(referrers_are_found_also_below),
-		TEST(a_value_has_one_owner_and_is_held_off_when_freed),
-		TEST(the_epoch_is_lowered_by_nothing),
-		TEST(a_counter_gives_each_number_once),
-		TEST(a_secret_opens_only_where_it_belongs),
+		cmocka_unit_test_setup_teardown(an_equal_put_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_was_committed_survives_and_what_was_not_does_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			changes_tell_the_latest_of_each_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(rows_come_in_order_of_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(referrers_are_found_also_below, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_value_has_one_owner_and_is_held_off_when_freed, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_epoch_is_lowered_by_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_counter_gives_each_number_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_secret_opens_only_where_it_belongs, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
