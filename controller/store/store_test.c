@@ -87,7 +87,7 @@ static void an_equal_put_changes_nothing(void **state)
 	assert_string_equal(w->told, "+/a@1 +/a@2 ");
 }
 
-static void what_was_committed_survives_and_what_was_not_does_not(void **state)
+static void only_what_was_committed_survives(void **state)
 {
 	struct world *w = *state;
 	struct store_row row;
@@ -130,7 +130,7 @@ static int append_change(void *arg, const struct store_change *c)
 	return 0;
 }
 
-static void changes_tell_the_latest_of_each_key(void **state)
+static void changes_tell_the_latest_of_a_key(void **state)
 {
 	struct world *w = *state;
 	char text[TEXT_SIZE] = "";
@@ -199,7 +199,7 @@ static void referrers_are_found_also_below(void **state)
 	assert_string_equal(text, "");
 }
 
-static void a_value_has_one_owner_and_is_held_off_when_freed(void **state)
+static void a_claim_has_one_owner_and_a_wait(void **state)
 {
 	struct world *w = *state;
 	uint64_t used, held;
@@ -257,7 +257,7 @@ static void a_counter_gives_each_number_once(void **state)
 	assert_int_equal(first, 7);
 }
 
-static void a_secret_opens_only_where_it_belongs(void **state)
+static void a_secret_opens_only_for_its_owner(void **state)
 {
 	struct world *w = *state;
 	char name[128], *sealed, *plain;
@@ -286,18 +286,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_equal_put_changes_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			what_was_committed_survives_and_what_was_not_does_not, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			changes_tell_the_latest_of_each_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_what_was_committed_survives, setup, teardown),
+		cmocka_unit_test_setup_teardown(changes_tell_the_latest_of_a_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(rows_come_in_order_of_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(referrers_are_found_also_below, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_value_has_one_owner_and_is_held_off_when_freed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_claim_has_one_owner_and_a_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_epoch_is_lowered_by_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_counter_gives_each_number_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_secret_opens_only_where_it_belongs, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_secret_opens_only_for_its_owner, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
