@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "hot.h"
 
 #define INBOX_SIZE 4096 // packets
 
@@ -33,8 +34,8 @@ int worker_init(
 		return -errno;
 	snprintf(name, sizeof(name), "inbox-%u", w->index);
 	w->inbox = rte_ring_create(name, INBOX_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	w->conns = calloc(conns_size, sizeof(*w->conns));
-	w->conn_drops = calloc((size_t)conns_size * DROP_COUNT, sizeof(*w->conn_drops));
+	w->conns = hot_alloc(conns_size * sizeof(*w->conns));
+	w->conn_drops = hot_alloc((size_t)conns_size * DROP_COUNT * sizeof(*w->conn_drops));
 	w->conns_size = conns_size;
 	if (!w->inbox || !w->conns || !w->conn_drops) {
 		worker_fini(w);
@@ -56,8 +57,8 @@ void worker_fini(struct worker *w)
 	while (w->inbox && rte_ring_dequeue(w->inbox, (void **)&m) == 0)
 		rte_pktmbuf_free(m);
 	rte_ring_free(w->inbox);
-	free(w->conns);
-	free(w->conn_drops);
+	hot_free(w->conns);
+	hot_free(w->conn_drops);
 	close(w->wake_fd);
 	if (worker_table[w->index] == w) {
 		worker_table[w->index] = NULL;

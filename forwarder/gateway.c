@@ -77,8 +77,9 @@ static void neighbour_news(struct rte_mbuf *m)
 	}
 }
 
-int gateway_init(struct event_base *base)
+int gateway_init(struct event_base *base, uint32_t conns_size)
 {
+	conn_set_limit(conns_size);
 	for (size_t i = 0; i < FEATURES; i++) {
 		int r = features[i].init();
 
@@ -133,7 +134,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 static int module_init(const struct module_env *env)
 {
 	const struct timeval period = {.tv_usec = TICK_MS * 1000};
-	int r = gateway_init(env->base);
+	int r = gateway_init(env->base, env->conns_size);
 
 	if (r == 0 && env->server)
 		r = gateway_serve(env->server);

@@ -241,7 +241,7 @@ int kit_setup(void **state)
 
 	k->tb = testbed_new(&forwarder_graph);
 	handlers_len = 0;
-	if (gateway_init(NULL) < 0 || gateway_serve(NULL) < 0)
+	if (gateway_init(NULL, CONNS) < 0 || gateway_serve(NULL) < 0)
 		return -1;
 	gateway_tick(1000);
 	testbed_set_now(k->tb, 1000000000);

@@ -2,12 +2,11 @@
 
 #include "adj.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "drop.h"
+#include "hot.h"
 #include "rcu.h"
 #include "xmalloc.h"
 
@@ -23,12 +22,7 @@ static struct adj no_route = {.type = ADJ_DROP, .reason = DROP_NO_ROUTE};
 
 int adj_init(void)
 {
-	void *p = mmap(NULL, ADJ_MAX * sizeof(*adj_table), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		return -errno;
-	adj_table = p;
+	adj_table = hot_alloc(ADJ_MAX * sizeof(*adj_table));
 	adj_table[0] = &no_route;
 	indices.used = 1;
 	return 0;
@@ -44,9 +38,9 @@ static void adj_free_now(void *p)
 		for (unsigned i = 0; i < ADJ_GROUP_MAX; i++)
 			if (adj->group->member[i])
 				adj_index_free(adj->group->member[i]);
-		free((void *)(uintptr_t)adj->group);
+		hot_free((void *)(uintptr_t)adj->group);
 	}
-	free(adj);
+	hot_free(adj);
 }
 
 void adj_fini(void)
@@ -56,7 +50,7 @@ void adj_fini(void)
 		if (adj_table[i] && adj_table[i] != &no_route)
 			adj_publish(i, &no_route);
 	rcu_synchronize();
-	munmap(adj_table, ADJ_MAX * sizeof(*adj_table));
+	hot_free(adj_table);
 	adj_table = NULL;
 	free(indices.free);
 	memset(&indices, 0, sizeof(indices));
@@ -104,11 +98,8 @@ void adj_publish(uint32_t index, struct adj *adj)
 
 struct adj *adj_new(enum adj_type type, uint32_t vrf)
 {
-	struct adj *adj = aligned_alloc(64, sizeof(*adj));
+	struct adj *adj = hot_alloc(sizeof(*adj));
 
-	if (!adj)
-		abort();
-	memset(adj, 0, sizeof(*adj));
 	adj->type = type;
 	adj->vrf = vrf;
 	return adj;

@@ -15,6 +15,7 @@
 #include "ip/wire.h"
 #include "map.h"
 #include "port.h"
+#include "hot.h"
 #include "rcu.h"
 #include "route/route.h"
 #include "serve/refuse.h"
@@ -33,12 +34,18 @@ const struct l3_link *l3_link_table[16][4096];
 static struct map conns;
 static struct conn *by_index[CONN_MAX];
 static uint32_t next_index = 1;
+static uint32_t limit = CONN_MAX;
 
 int conn_init(void)
 {
 	map_init(&conns);
 	table_init(&conn_gre_table);
 	return 0;
+}
+
+void conn_set_limit(uint32_t conns_size)
+{
+	limit = conns_size < CONN_MAX ? conns_size : CONN_MAX;
 }
 
 struct conn *conn_find(uint32_t id)
@@ -63,10 +70,10 @@ const struct api_conn *conn_api(const struct conn *c)
 
 static uint32_t index_new(void)
 {
-	for (uint32_t n = 0; n < CONN_MAX - 1; n++) {
+	for (uint32_t n = 1; n < limit; n++) {
 		uint32_t i = next_index;
 
-		next_index = i + 1 < CONN_MAX ? i + 1 : 1;
+		next_index = i + 1 < limit ? i + 1 : 1;
 		if (!by_index[i])
 			return i;
 	}
@@ -81,17 +88,14 @@ static void meter_set(struct meter **meter, uint64_t kbps)
 
 	if (!kbps) {
 		*meter = NULL;
-		rcu_defer(free, old);
+		rcu_defer(hot_free, old);
 		return;
 	}
 	if (old) {
 		__atomic_store_n(&old->ns_q24, (UINT64_C(8000000) << 24) / kbps, __ATOMIC_RELAXED);
 		return;
 	}
-	m = aligned_alloc(64, sizeof(*m));
-	if (!m)
-		abort();
-	memset(m, 0, sizeof(*m));
+	m = hot_alloc(sizeof(*m));
 	m->ns_q24 = (UINT64_C(8000000) << 24) / kbps;
 	m->burst_ns = METER_BURST_NS;
 	*meter = m;
@@ -219,7 +223,7 @@ static struct table_key gre_key(const struct conn *c)
 static void show(struct conn *c)
 {
 	const struct conn_fwd *old = conn_fwd_table[c->index];
-	struct conn_fwd *f = xcalloc(1, sizeof(*f));
+	struct conn_fwd *f = hot_alloc(sizeof(*f));
 
 	f->conn = c->index;
 	f->id = c->api.conn;
@@ -236,7 +240,7 @@ static void show(struct conn *c)
 	if (c->api.type == API_CONN_GRE)
 		table_set(&conn_gre_table, gre_key(c), (uintptr_t)f);
 	conn_l3_show(c, f);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	nexthop_changed(NEXTHOP_ON_CONN, 0, c->api.conn);
 }
 
@@ -305,9 +309,9 @@ static void conn_free(struct conn *c)
 	map_del(&conns, &c->api.conn, sizeof(c->api.conn));
 	nexthop_changed(NEXTHOP_ON_CONN, 0, id);
 	rcu_store(&conn_fwd_table[c->index], NULL);
-	rcu_defer(free, (void *)(uintptr_t)old);
-	rcu_defer(free, c->meter_in);
-	rcu_defer(free, c->meter_out);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, c->meter_in);
+	rcu_defer(hot_free, c->meter_out);
 	underlay_dest_put(c->dest);
 	by_index[c->index] = NULL;
 	c->vrf->users--;
@@ -402,7 +406,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	} else {
 		index = index_new();
 		if (!index)
-			return refuse(ret_error, -ENOSPC, "conn: %u is the limit", CONN_MAX - 1);
+			return refuse(ret_error, -ENOSPC, "conn: %u is the limit", limit - 1);
 		c = xcalloc(1, sizeof(*c));
 		c->index = index;
 		c->vrf = v;

@@ -63,6 +63,7 @@ extern const struct l3_link *l3_link_table[16][4096]; // by port and VLAN; ctl: 
 struct conn;
 
 int conn_init(void);
+void conn_set_limit(uint32_t conns_size); // what workers can count; before the first connection
 void conn_fini(void);
 int conn_serve(struct api_server *s);
 struct conn *conn_find(uint32_t id);

@@ -11,6 +11,7 @@
 #include "adj/adj.h"
 #include "conn_impl.h"
 #include "port.h"
+#include "hot.h"
 #include "rcu.h"
 #include "route/route.h"
 #include "serve/refuse.h"
@@ -117,12 +118,12 @@ void conn_l3_show(struct conn *c, const struct conn_fwd *f)
 		return;
 	place = &l3_link_table[c->api.l3_port][c->api.l3_vlan];
 	old = *place;
-	l = xcalloc(1, sizeof(*l));
+	l = hot_alloc(sizeof(*l));
 	l->conn = f;
 	l->addr_count = c->api.l3_addr_count;
 	memcpy(l->addr, c->api.l3_addr, sizeof(l->addr));
 	rcu_store(place, l);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	c->has_link = true;
 }
 
@@ -212,7 +213,7 @@ void conn_l3_detach(struct conn *c, const struct api_conn *next)
 	if (!c->has_link || (next && next->type == API_CONN_L3 && next->l3_port == c->api.l3_port &&
 				    next->l3_vlan == c->api.l3_vlan))
 		return;
-	rcu_defer(free, (void *)(uintptr_t)*place);
+	rcu_defer(hot_free, (void *)(uintptr_t)*place);
 	rcu_store(place, NULL);
 	c->has_link = false;
 }

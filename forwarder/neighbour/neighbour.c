@@ -18,6 +18,7 @@
 #include "neighbour_impl.h"
 #include "nd/nd.h"
 #include "port.h"
+#include "hot.h"
 #include "rcu.h"
 #include "underlay/underlay.h"
 #include "xmalloc.h"
@@ -72,7 +73,7 @@ void hop_free(uint32_t hop)
 static struct hop *hop_make(const struct neighbour *n)
 {
 	const struct port *port = port_table[n->key.port];
-	struct hop *h = xcalloc(1, sizeof(*h));
+	struct hop *h = hot_alloc(sizeof(*h));
 	uint16_t type = n->key.addr.family == IP_V6 ? be16(ETH_TYPE_IP6) : be16(ETH_TYPE_IP4);
 	struct vlan_tag tag = {be16(n->key.vlan), type};
 
@@ -141,7 +142,7 @@ static void set_hop(struct neighbour *n, struct hop *h)
 	const struct hop *old = hop_table[n->hop];
 
 	rcu_store(&hop_table[n->hop], h);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	tell_users(n);
 }
 
@@ -240,7 +241,7 @@ static void neighbour_free(struct neighbour *n)
 	drop_waiting(n);
 	by_hop[n->hop] = NULL;
 	hop_free(n->hop);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	free(n);
 }
 

@@ -18,6 +18,7 @@
 #include "fib/fib.h"
 #include "map.h"
 #include "objects.h"
+#include "hot.h"
 #include "rcu.h"
 #include "route.h"
 #include "subnet/subnet.h"
@@ -116,7 +117,7 @@ static void add_member(struct members *m, struct adj *adj, unsigned weight, uint
 	if (adj->type == ADJ_DROP || m->len == ADJ_GROUP_MAX) {
 		m->reason = adj->reason ? adj->reason : m->reason;
 		if (adj->type != ADJ_DROP || adj->reason != DROP_ROUTE_DROP) {
-			free(adj);
+			hot_free(adj);
 			return;
 		}
 	}
@@ -200,14 +201,14 @@ static uint32_t member_publish(struct adj *adj)
 	if (index)
 		adj_publish(index, adj);
 	else
-		free(adj);
+		hot_free(adj);
 	return index;
 }
 
 static struct adj *group_make(uint32_t vrf, const struct members *m)
 {
 	struct adj *adj = adj_new(ADJ_GROUP, vrf);
-	struct adj_group *group = xcalloc(1, sizeof(*group));
+	struct adj_group *group = hot_alloc(sizeof(*group));
 
 	for (unsigned i = 0; i < m->len; i++)
 		group->member[i] = member_publish(m->list[i].adj);

@@ -10,6 +10,7 @@
 #include "drop.h"
 #include "ip/wire.h"
 #include "map.h"
+#include "hot.h"
 #include "rcu.h"
 #include "route/route.h"
 #include "serve/refuse.h"
@@ -78,7 +79,7 @@ void vtep_del(uint32_t vrf, const struct ip_addr *pa)
 
 static void show(const struct subnet *s)
 {
-	struct subnet_fwd *f = xcalloc(1, sizeof(*f));
+	struct subnet_fwd *f = hot_alloc(sizeof(*f));
 	const struct tenant_slot *t;
 	uint64_t old;
 
@@ -101,7 +102,7 @@ static void show(const struct subnet *s)
 		break;
 	}
 	old = table_set(&subnet_table, subnet_key(s->api.vni), (uintptr_t)f);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 }
 
 void subnet_refresh_vrf(struct vrf *v)
@@ -137,7 +138,7 @@ static void subnet_free(struct subnet *s)
 {
 	uint64_t old = table_set(&subnet_table, subnet_key(s->api.vni), 0);
 
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	map_del(&subnets, &s->api.vni, sizeof(s->api.vni));
 	LIST_REMOVE(s, link);
 	s->vrf->users--;

@@ -2,22 +2,18 @@
 
 #include "table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "hot.h"
 #include "rcu.h"
-#include "xmalloc.h"
 
 #define MIN_SIZE 64
 
 static struct table_slots *slots_new(uint64_t size)
 {
-	struct table_slots *s = xcalloc(1, sizeof(*s));
-	uintptr_t start;
+	struct table_slots *s = hot_alloc(sizeof(*s));
 
-	s->memory = xcalloc(size * sizeof(struct table_entry) + 64, 1);
-	start = ((uintptr_t)s->memory + 63) & ~(uintptr_t)63;
-	s->entries = (struct table_entry *)start;
+	s->entries = hot_alloc(size * sizeof(struct table_entry));
 	s->mask = size - 1;
 	return s;
 }
@@ -26,8 +22,8 @@ static void slots_free(void *p)
 {
 	struct table_slots *s = p;
 
-	free(s->memory);
-	free(s);
+	hot_free(s->entries);
+	hot_free(s);
 }
 
 static struct table_entry *slots_place(struct table_slots *s, struct table_key key)

@@ -24,7 +24,6 @@ struct table_entry {
 struct table_slots {
 	uint64_t mask;
 	struct table_entry *entries; // mask + 1
-	void *memory;
 };
 
 struct table {

@@ -12,6 +12,7 @@
 #include "neighbour/neighbour.h"
 #include "objects.h"
 #include "port.h"
+#include "hot.h"
 #include "rcu.h"
 #include "route/route.h"
 #include "serve/refuse.h"
@@ -161,11 +162,11 @@ static void mirror(struct underlay_dest *d)
 	struct hop *copy = NULL;
 
 	if (from) {
-		copy = xmalloc(sizeof(*copy));
+		copy = hot_alloc(sizeof(*copy));
 		*copy = *from;
 	}
 	rcu_store(&hop_table[d->hop], copy);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 }
 
 static void neighbour_changed(struct neighbour_user *user, struct neighbour *n)
@@ -243,7 +244,7 @@ void underlay_dest_put(struct underlay_dest *d)
 		by_hop[d->hop] = NULL;
 		hop_free(d->hop);
 	}
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	free(d);
 }
 

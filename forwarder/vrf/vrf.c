@@ -12,6 +12,7 @@
 #include "fib/fib.h"
 #include "ip/wire.h"
 #include "map.h"
+#include "hot.h"
 #include "rcu.h"
 #include "serve/refuse.h"
 #include "subnet/subnet.h"
@@ -95,7 +96,7 @@ static void choose_error_source(const struct vrf *v, struct vrf_fwd *f)
 
 void vrf_refresh(struct vrf *v)
 {
-	struct vrf_fwd *f = xcalloc(1, sizeof(*f));
+	struct vrf_fwd *f = hot_alloc(sizeof(*f));
 	const struct vrf_fwd *old = vrf_fwd_table[v->index];
 	const struct subnet *s;
 
@@ -107,7 +108,7 @@ void vrf_refresh(struct vrf *v)
 		add_prefix(f, &s->api.prefix[i]);
 	choose_error_source(v, f);
 	rcu_store(&vrf_fwd_table[v->index], f);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 }
 
 static int set(void *ctx, const void *object, size_t size, int fd, struct api_error *ret_error)
@@ -146,7 +147,7 @@ static void vrf_free(struct vrf *v)
 	const struct vrf_fwd *old = vrf_fwd_table[v->index];
 
 	rcu_store(&vrf_fwd_table[v->index], NULL);
-	rcu_defer(free, (void *)(uintptr_t)old);
+	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	map_del(&by_id, &v->id, sizeof(v->id));
 	by_index[v->index] = NULL;
 	free(v);
