@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The gateways as the controller sees them: what each is to have, how far it has come, what it
+// reports, whether it lives. All in memory; a restarted controller learns it again.
+//
+// Revisions here are (term << 32) + a count of changes: they never go back over restarts, so
+// an agent's `since` of an earlier term is answered in full.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "plan.h"
+#include "view.h"
+
+#define FLEET_NAME_SIZE    128
+#define FLEET_STATES_MAX   200000 // reported entries a gateway; more are refused and counted
+#define FLEET_LEARNT_MAX   100000 // learnt routes a report entry may hold
+#define FLEET_BEAT_LOST_MS 400    // without a heartbeat: the controller's vote
+#define FLEET_STALL_MS     300    // the workers' count stands still: likewise
+#define FLEET_GRACE_MS     3000   // after the controller's start, before anyone is missed
+#define FLEET_TAKEOVER_MS  10000  // in which a pool loses no more gateways than it has spare
+
+struct fleet;
+struct fleet_gateway;
+
+// Called on the loop's thread.
+struct fleet_ops {
+	void *arg;
+	void (*health)(void *arg, const char *gateway, enum plan_health health);
+	// Something that the API shows has changed.
+	void (*changed)(void *arg);
+	// A gateway reported an epoch that is higher than any we gave out.
+	void (*epoch)(void *arg, uint64_t epoch);
+};
+
+struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops);
+void fleet_free(struct fleet *f);
+uint64_t fleet_term(const struct fleet *f);
+uint64_t fleet_revision(const struct fleet *f);
+
+// A gateway resource exists, or no longer; unknown ones are refused.
+void fleet_add(struct fleet *f, const char *gateway);
+void fleet_remove(struct fleet *f, const char *gateway);
+bool fleet_knows(const struct fleet *f, const char *gateway);
+
+// All events of one step, under one new revision. Returns it, or the present one if nothing is new.
+uint64_t fleet_apply(struct fleet *f, const struct plan_event *events, size_t len);
+
+// The view of a gateway or PLAN_HOSTS; NULL if unknown.
+const struct view *fleet_view(const struct fleet *f, const char *name);
+
+// -- from gateways
+
+// 0, -ENOENT unknown gateway, -EINVAL malformed.
+int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int64_t now_ms);
+int fleet_beat(struct fleet *f, const char *gateway, uint64_t workers, int64_t now_ms);
+void fleet_polled(struct fleet *f, const char *gateway, int64_t now_ms); // it asked for objects
+// Looks for gateways that went silent. Call at least every 100 ms.
+void fleet_tick(struct fleet *f, int64_t now_ms);
+
+// -- for the API
+
+enum plan_health fleet_health(const struct fleet *f, const char *gateway);
+
+enum fleet_progress { FLEET_DONE, FLEET_UPDATING, FLEET_FAILED, FLEET_UNREACHABLE };
+
+struct fleet_error {
+	const char *gateway, *code, *message; // borrowed
+};
+
+// How far the objects of a resource (its reference, any case) have come. ret_error may be NULL; it
+// is filled when FAILED.
+enum fleet_progress fleet_progress(
+	const struct fleet *f, const char *ref, struct fleet_error *ret_error);
+// What the gateway last reported of an object; borrowed, NULL if nothing.
+const json_t *fleet_state(
+	const struct fleet *f, const char *gateway, const char *kind, const char *key);
