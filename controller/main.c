@@ -14,14 +14,17 @@
 
 #include <event2/event.h>
 
+#include "bootstrap.h"
 #include "config.h"
 #include "log.h"
 #include "notify.h"
 #include "resource.h"
 #include "rest.h"
+#include "wire.h"
 
 static const char usage[] =
 	"Usage: isthmus-controller [OPTION]...\n"
+	"       isthmus-controller bootstrap|token [OPTION]...   (see their --help)\n"
 	"Serve the REST API and tell gateways what to be.\n"
 	"\n"
 	"  -c, --config FILE   configuration (default /etc/isthmus/controller.json)\n"
@@ -34,6 +37,7 @@ struct controller {
 	struct seal *seal;
 	struct resource_store resources;
 	struct rest *rest;
+	struct wire *wire;
 };
 
 static int open_store(struct controller *c)
@@ -80,6 +84,21 @@ static int start_rest(struct controller *c)
 	return rc;
 }
 
+static int start_wire(struct controller *c)
+{
+	char dir[sizeof(c->config.ca)];
+	const struct wire_config wire = {c->config.listen, c->config.southbound_port, dir};
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", c->config.ca);
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	else
+		snprintf(dir, sizeof(dir), ".");
+	return wire_new(c->base, &wire, &c->resources, c->rest, &c->wire);
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	event_base_loopbreak(arg);
@@ -117,8 +136,11 @@ static int serve(const char *config_file)
 	if (!rc)
 		rc = start_rest(&c);
 	if (!rc)
+		rc = start_wire(&c);
+	if (!rc)
 		rc = run(&c);
 	rest_free(c.rest);
+	wire_free(c.wire);
 	store_close(c.resources.store);
 	seal_close(c.seal);
 	event_base_free(c.base);
@@ -137,6 +159,10 @@ int main(int argc, char **argv)
 	enum log_level level = LOG_LEVEL_INFO;
 	int opt;
 
+	if (argc > 1 && !strcmp(argv[1], "bootstrap"))
+		return bootstrap_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "token"))
+		return token_main(argc - 1, argv + 1);
 	while ((opt = getopt_long(argc, argv, "c:dh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c': config = optarg; break;

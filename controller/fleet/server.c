@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -69,6 +70,13 @@ static X509 *peer_certificate(struct evhttp_request *req)
 							      : NULL;
 }
 
+// Gateways are known by their resourceId in lower case.
+static void lower(char *s)
+{
+	for (; *s; s++)
+		*s = (char)tolower((unsigned char)*s);
+}
+
 // The gateway that the client's certificate names, if it is still one.
 static bool authenticate(struct server *s, struct evhttp_request *req, struct asker *ret_asker)
 {
@@ -80,6 +88,7 @@ static bool authenticate(struct server *s, struct evhttp_request *req, struct as
 		return false;
 	X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, ret_asker->gateway,
 		sizeof(ret_asker->gateway));
+	lower(ret_asker->gateway);
 	n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
 	serial = BN_bn2hex(n);
 	snprintf(ret_asker->serial, sizeof(ret_asker->serial), "%s", serial);
@@ -337,10 +346,13 @@ static void on_renew(
 static void on_enrol(
 	struct server *s, struct evhttp_request *req, const struct asker *asker, const json_t *body)
 {
-	const char *gateway = json_string_value(json_object_get(body, "gateway"));
+	const char *name = json_string_value(json_object_get(body, "gateway"));
 	const char *token = json_string_value(json_object_get(body, "token"));
+	char gateway[FLEET_NAME_SIZE];
 
-	if (!gateway || !token) {
+	snprintf(gateway, sizeof(gateway), "%s", name ? name : "");
+	lower(gateway);
+	if (!name || !token) {
 		refuse(req, HTTP_BADREQUEST, "RequiredParamMissing", "token, gateway and csr");
 		return;
 	}

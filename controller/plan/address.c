@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "xmalloc.h"
 
@@ -11,6 +12,12 @@ struct provider_addr {
 	struct ip_addr addr;
 	uint32_t uses;
 	bool by_slot;
+};
+
+// What somebody else than a slot has.
+struct reservation {
+	struct ip_addr addr;
+	char owner[];
 };
 
 #define PROBES_MAX 65536 // addresses looked at for one free
@@ -23,9 +30,13 @@ static struct provider_addr *lookup(const struct plan *p, const struct ip_addr *
 void addresses_fini(struct plan *p)
 {
 	struct provider_addr *a;
+	struct reservation *r;
 	size_t at = 0;
 
-	while ((a = map_next(&p->addresses, &at)))
+	while ((r = map_next(&p->reservations, &at)))
+		free(r);
+	map_fini(&p->reservations);
+	for (at = 0; (a = map_next(&p->addresses, &at));)
 		free(a);
 	map_fini(&p->addresses);
 }
@@ -58,14 +69,31 @@ void address_release(struct plan *p, const struct ip_addr *addr)
 	free(a);
 }
 
-void plan_reserve(struct plan *p, const struct ip_addr *addr)
+void plan_unreserve(struct plan *p, const char *owner)
 {
-	address_claim(p, addr, false);
+	struct reservation *r = map_del_str(&p->reservations, owner);
+
+	if (!r)
+		return;
+	address_release(p, &r->addr);
+	free(r);
 }
 
-void plan_unreserve(struct plan *p, const struct ip_addr *addr)
+void plan_reserve(struct plan *p, const char *owner, const struct ip_addr *addr)
 {
-	address_release(p, addr);
+	struct reservation *r = map_find_str(&p->reservations, owner);
+	size_t size = strlen(owner) + 1;
+
+	if (r && ip_equal(&r->addr, addr))
+		return;
+	plan_unreserve(p, owner);
+	if (addr->family == IP_NONE)
+		return;
+	r = xcalloc(1, sizeof(*r) + size);
+	r->addr = *addr;
+	memcpy(r->owner, owner, size);
+	map_set_str(&p->reservations, r->owner, r);
+	address_claim(p, addr, false);
 }
 
 bool plan_address_taken(const struct plan *p, const struct ip_addr *addr)

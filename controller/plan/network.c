@@ -276,19 +276,29 @@ static void host_clear(struct host *h)
 	h->in = (struct plan_host){0};
 }
 
+static void host_leave(struct plan *p, struct host *h)
+{
+	if (!h->network)
+		return;
+	host_clear(h);
+	TAILQ_REMOVE(&h->network->hosts, h, of_network);
+	network_unref(p, h->network);
+	h->network = NULL;
+}
+
 void plan_set_host(struct plan *p, const struct plan_host *in)
 {
-	char *key = join_key(in->network, in->name);
-	struct host *h = map_find_str(&p->hosts, key);
+	struct host *h = map_find_str(&p->hosts, in->name);
 
 	if (!h) {
 		h = xcalloc(1, sizeof(*h));
-		h->key = key;
+		h->key = xstrdup(in->name);
+		map_set_str(&p->hosts, h->key, h);
+	}
+	if (!h->network || strcmp(h->network->name, in->network)) {
+		host_leave(p, h);
 		h->network = network_ref(p, in->network);
 		TAILQ_INSERT_TAIL(&h->network->hosts, h, of_network);
-		map_set_str(&p->hosts, h->key, h);
-	} else {
-		free(key);
 	}
 	host_clear(h);
 	h->in = *in;
@@ -300,12 +310,10 @@ void plan_set_host(struct plan *p, const struct plan_host *in)
 	plan_queue(p, WORK_HOST, &h->todo);
 }
 
-void plan_del_host(struct plan *p, const char *network, const char *name)
+void plan_del_host(struct plan *p, const char *name)
 {
-	char *key = join_key(network, name);
-	struct host *h = map_find_str(&p->hosts, key);
+	struct host *h = map_find_str(&p->hosts, name);
 
-	free(key);
 	if (!h)
 		return;
 	h->gone = true;
@@ -316,10 +324,8 @@ static void host_free(struct plan *p, struct host *h)
 {
 	pub_clear(p, &h->pub);
 	plan_unqueue(p, WORK_HOST, &h->todo);
-	host_clear(h);
-	TAILQ_REMOVE(&h->network->hosts, h, of_network);
+	host_leave(p, h);
 	map_del_str(&p->hosts, h->key);
-	network_unref(p, h->network);
 	free(h->key);
 	free(h);
 }

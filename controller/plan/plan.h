@@ -106,7 +106,7 @@ struct plan_subnet {
 
 // CA to PA. A host without a PA is known but not reachable yet.
 struct plan_host {
-	const char *network, *name, *ref; // name: unique in the network
+	const char *network, *name, *ref; // name: unique among all hosts
 	struct ip_addr addr;
 	struct mac_addr mac;
 	uint32_t vni;
@@ -189,7 +189,7 @@ void plan_del_tenant(struct plan *p, const char *name);
 void plan_set_subnet(struct plan *p, const struct plan_subnet *in);
 void plan_del_subnet(struct plan *p, const char *network, const char *name);
 void plan_set_host(struct plan *p, const struct plan_host *in);
-void plan_del_host(struct plan *p, const char *network, const char *name);
+void plan_del_host(struct plan *p, const char *name);
 void plan_set_connection(struct plan *p, const struct plan_connection *in);
 void plan_del_connection(struct plan *p, const char *tenant, const char *name);
 void plan_set_bgp_router(struct plan *p, const struct plan_bgp_router *in);
@@ -198,9 +198,10 @@ void plan_set_bgp_peer(struct plan *p, const struct plan_bgp_peer *in);
 void plan_del_bgp_peer(struct plan *p, const char *tenant, const char *name);
 void plan_set_policy_map(struct plan *p, const struct plan_policy_map *in);
 void plan_del_policy_map(struct plan *p, const char *tenant, const char *name);
-// An address of the provider networks that slots must not take, and its release.
-void plan_reserve(struct plan *p, const struct ip_addr *addr);
-void plan_unreserve(struct plan *p, const struct ip_addr *addr);
+// An address of the provider networks that slots must not take, by its owner; one each. None, or
+// plan_unreserve(): given back.
+void plan_reserve(struct plan *p, const char *owner, const struct ip_addr *addr);
+void plan_unreserve(struct plan *p, const char *owner);
 bool plan_address_taken(const struct plan *p, const struct ip_addr *addr); // by a slot
 
 // Epochs are taken from `next` on; it is never lowered.
@@ -315,6 +316,10 @@ int plan_gateway_status(
 // Calls back for every connection ("tenant/name") held by the gateway.
 void plan_gateway_connections(const struct plan *p, const char *name,
 	void (*each)(const char *tenant, const char *connection, void *arg), void *arg);
+
+// Calls back for every slot the gateway holds, with its epoch.
+void plan_gateway_slots(const struct plan *p, const char *name,
+	void (*each)(void *arg, uint16_t slot, uint64_t epoch), void *arg);
 
 struct plan_slot_status {
 	uint16_t slot;

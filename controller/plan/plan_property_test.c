@@ -112,7 +112,7 @@ static void feed_tenant(struct plan *p, const struct model *m, uint32_t i)
 	}
 	if (m->tenant[i].host_pa)
 		plan_set_host(p, &(struct plan_host){.network = t,
-					 .name = "vm",
+					 .name = name("vm", i),
 					 .ref = "h",
 					 .addr = ip_from_v4(0x0a000005),
 					 .vni = 5000 + i,
@@ -200,7 +200,7 @@ static void edit_tenant(struct plan *p, struct model *m)
 	plan_del_tenant(p, t);
 	plan_del_subnet(p, t, "gw");
 	if (m->tenant[i].host_pa)
-		plan_del_host(p, t, "vm");
+		plan_del_host(p, name("vm", i));
 	if (m->tenant[i].router) {
 		plan_del_bgp_router(p, t, "r");
 		plan_del_bgp_peer(p, t, "r/p");

@@ -608,3 +608,15 @@ void plan_gateway_connections(const struct plan *p, const char *name,
 			each(c->tenant->name, c->in.name, arg);
 	}
 }
+
+void plan_gateway_slots(const struct plan *p, const char *name,
+	void (*each)(void *arg, uint16_t slot, uint64_t epoch), void *arg)
+{
+	const struct gateway *g = gateway_find(p, name);
+	struct slot *s;
+
+	if (!g)
+		return;
+	TAILQ_FOREACH (s, &g->held, of_holder)
+		each(arg, s->number, s->epoch);
+}

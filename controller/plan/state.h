@@ -282,7 +282,8 @@ struct plan {
 	struct map pools, gateways, networks, tenants, subnets, hosts, connections, routers, peers,
 		policies, prefixes, conn_keys;
 	struct map addresses; // provider addresses taken: struct provider_addr
-	struct map loaded;    // rows of plan_load() not claimed yet: struct row
+	struct map reservations;
+	struct map loaded; // rows of plan_load() not claimed yet: struct row
 	struct slot *slots[PLAN_SLOT_MAX + 1];
 	struct todo_list todo[WORK_KINDS];
 	struct audience hosts_audience;

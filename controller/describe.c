@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "describe.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nouns.h"
+
+static void set(json_t *to, const char *name, json_t *value)
+{
+	json_object_set_new(to, name, value);
+}
+
+static void lower_ids(struct model_path *path)
+{
+	for (size_t i = 0; i < path->depth; i++) {
+		for (char *c = path->id[i]; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+	}
+}
+
+// -- configurationState
+
+struct state {
+	const char *status, *source, *code, *message;
+};
+
+static void set_state(json_t *properties, const struct state *s)
+{
+	json_t *state = json_pack("{s:s}", "status", s->status);
+
+	if (s->code)
+		set(state, "detailedInfo",
+			json_pack("[{s:s,s:s,s:s}]", "source",
+				s->source ? s->source : "ResourceGlobal", "message", s->message,
+				"code", s->code));
+	set(properties, "configurationState", state);
+}
+
+// From what the gateways concerned have reached and reported.
+static void state_of_objects(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	char ref[MODEL_PATH_SIZE];
+	struct fleet_error error;
+
+	switch (fleet_progress(d->fleet, model_path_format(path, ref), &error)) {
+	case FLEET_FAILED:
+		set_state(properties, &(struct state){"Failure", NULL, error.code, error.message});
+		break;
+	case FLEET_UPDATING: set_state(properties, &(struct state){"InProgress"}); break;
+	default: set_state(properties, &(struct state){"Success"}); break;
+	}
+}
+
+enum rest_progress describe_progress(void *arg, const struct model_path *path, uint64_t revision)
+{
+	const struct describe *d = arg;
+	char ref[MODEL_PATH_SIZE];
+
+	switch (fleet_progress(d->fleet, model_path_format(path, ref), NULL)) {
+	case FLEET_FAILED: return REST_FAILED;
+	case FLEET_UPDATING: return REST_UPDATING;
+	default: return REST_SUCCEEDED;
+	}
+}
+
+// -- connections
+
+static const char *gateway_ref(const struct describe *d, const char *name, char *buf)
+{
+	struct model_path path = {.type = &model_type_gateway, .depth = 1};
+	struct resource res;
+
+	snprintf(path.id[0], sizeof(path.id[0]), "%s", name);
+	if (!resource_get(d->resources, &path, &res)) {
+		path = res.path;
+		resource_fini(&res);
+	}
+	return model_path_format(&path, buf);
+}
+
+static void set_up_time(json_t *properties, json_int_t s)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%02" PRId64 ":%02d:%02d", (int64_t)(s / 3600),
+		(int)(s / 60 % 60), (int)(s % 60));
+	set(properties, "connectionUpTime", json_string(text));
+}
+
+static void set_reported(
+	const struct describe *d, const struct plan_connection_status *st, json_t *properties)
+{
+	char key[16];
+	const json_t *value, *member;
+
+	snprintf(key, sizeof(key), "%u", st->id);
+	value = st->gateway ? fleet_state(d->fleet, st->gateway, "connection", key) : NULL;
+	member = json_object_get(value, "state");
+	set(properties, "connectionState",
+		json_string(json_is_string(member) ? json_string_value(member) : "Disconnected"));
+	set_up_time(properties, json_integer_value(json_object_get(value, "upTimeS")));
+	member = json_object_get(value, "statistics");
+	if (member)
+		json_object_set(properties, "statistics", (json_t *)(uintptr_t)member);
+}
+
+// Routes that BGP learnt over the connection follow the static ones.
+static void add_learnt(const struct describe *d, const struct plan_connection_status *st,
+	uint32_t vrf, json_t *properties)
+{
+	json_t *routes = json_object_get(properties, "routes"), *one;
+	const json_t *learnt;
+	char key[32];
+	size_t i;
+
+	json_array_foreach (routes, i, one) {
+		set(one, "protocol", json_string("Static"));
+	}
+	if (!st->gateway || !json_is_array(routes))
+		return;
+	snprintf(key, sizeof(key), "%u/%u", vrf, st->id);
+	learnt = json_object_get(fleet_state(d->fleet, st->gateway, "routes", key), "learnt");
+	json_array_foreach (learnt, i, one) {
+		const char *prefix = json_string_value(json_object_get(one, "prefix"));
+		const char *via = json_string_value(json_object_get(one, "via"));
+
+		if (prefix)
+			json_array_append_new(
+				routes, json_pack("{s:s,s:s,s:i,s:s}", "destinationPrefix", prefix,
+						"nextHop", via ? via : "0.0.0.0", "metric", 0,
+						"protocol", "BGP"));
+	}
+}
+
+static void describe_connection(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	struct model_path low = *path;
+	struct plan_connection_status st;
+	struct plan_tenant_status tenant;
+	char buf[MODEL_PATH_SIZE];
+
+	lower_ids(&low);
+	if (plan_connection_status(d->plan, low.id[0], low.id[1], &st) ||
+		plan_tenant_status(d->plan, low.id[0], &tenant))
+		return;
+	if (st.gateway)
+		set(properties, "gateway",
+			json_pack("{s:s}", "resourceRef", gateway_ref(d, st.gateway, buf)));
+	else
+		set(properties, "gateway", json_null());
+	for (int i = 0; i < 2; i++) {
+		if (st.source[i].family)
+			set(properties, "sourceIPAddress",
+				json_string(ip_format(&st.source[i], buf)));
+	}
+	set_reported(d, &st, properties);
+	add_learnt(d, &st, tenant.vrf, properties);
+	if (st.wait)
+		set_state(properties, &(struct state){st.slot ? "Warning" : "InProgress", NULL,
+					      "HostUnreachable", st.words});
+	else if (!st.gateway)
+		set_state(properties,
+			&(struct state){"Failure", NULL, "HostUnreachable",
+				"The gateway that holds this connection does not answer."});
+	else
+		state_of_objects(d, path, properties);
+}
+
+static void describe_virtual_gateway(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	struct model_path low = *path;
+	struct plan_tenant_status st;
+
+	lower_ids(&low);
+	if (plan_tenant_status(d->plan, low.id[0], &st))
+		return;
+	if (st.waiting)
+		set_state(properties, &(struct state){"InProgress", NULL, "HostUnreachable",
+					      "Unable to allocate resources."});
+	else
+		state_of_objects(d, path, properties);
+}
+
+// -- gateways
+
+static const char *const state_words[] = {
+	[PLAN_GATEWAY_ACTIVE] = "Active",
+	[PLAN_GATEWAY_PASSIVE] = "Passive",
+	[PLAN_GATEWAY_REDUNDANT] = "Redundant",
+};
+
+static const char *const health_words[] = {
+	[PLAN_HEALTH_UNKNOWN] = "Unknown",
+	[PLAN_HEALTH_UP] = "Healthy",
+	[PLAN_HEALTH_LOST] = "Unhealthy",
+};
+
+static void gateway_state(const struct describe *d, const struct model_path *path,
+	const struct plan_gateway_status *st, json_t *properties)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words), "Over-provisioned by %" PRId64 " kbit/s.",
+		-st->available_kbps);
+	if (st->health == PLAN_HEALTH_UNKNOWN)
+		set_state(properties, &(struct state){"Uninitialized"});
+	else if (st->health == PLAN_HEALTH_LOST)
+		set_state(properties, &(struct state){"Failure", NULL, "HostUnreachable",
+					      "Could not connect to the gateway."});
+	else if (st->available_kbps < 0)
+		set_state(properties, &(struct state){"Warning", NULL, "Overloaded", words});
+	else
+		state_of_objects(d, path, properties);
+}
+
+static void describe_gateway(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	struct model_path low = *path;
+	struct plan_gateway_status st;
+
+	lower_ids(&low);
+	if (plan_gateway_status(d->plan, low.id[0], &st))
+		return;
+	set(properties, "state", json_string(state_words[st.state]));
+	set(properties, "healthState", json_string(health_words[st.health]));
+	set(properties, "totalCapacity", json_integer((json_int_t)st.total_kbps));
+	set(properties, "availableCapacity", json_integer(st.available_kbps));
+	gateway_state(d, path, &st, properties);
+}
+
+// -- BGP
+
+static void describe_bgp_router(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	struct model_path low = *path;
+	struct plan_tenant_status st;
+	char buf[IP_TEXT_SIZE];
+
+	lower_ids(&low);
+	if (plan_tenant_status(d->plan, low.id[0], &st))
+		return;
+	if (st.router_ip.family)
+		set(properties, "routerIP", json_pack("[s]", ip_format(&st.router_ip, buf)));
+	state_of_objects(d, path, properties);
+}
+
+static const struct kind {
+	const struct model_type *type;
+	void (*describe)(
+		const struct describe *d, const struct model_path *path, json_t *properties);
+} kinds[] = {
+	{&model_type_connection, describe_connection},
+	{&model_type_virtual_gateway, describe_virtual_gateway},
+	{&model_type_gateway, describe_gateway},
+	{&model_type_bgp_router, describe_bgp_router},
+	{&model_type_bgp_peer, state_of_objects},
+};
+
+void describe_resource(void *arg, const struct model_path *path, json_t *properties)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (kinds[i].type == path->type)
+			kinds[i].describe(arg, path, properties);
+	}
+}
+
+// -- lists
+
+json_t *describe_host_routes(void *arg, uint64_t *ret_revision)
+{
+	const struct describe *d = arg;
+	const struct view *view = fleet_view(d->fleet, PLAN_HOSTS);
+	const struct view_entry *e;
+	json_t *items = json_array();
+
+	*ret_revision = view->revision;
+	TAILQ_FOREACH (e, &view->entries, link) {
+		json_t *item;
+
+		if (e->gone)
+			continue;
+		item = json_loads(e->object->text, 0, NULL);
+		set(item, "kind", json_string(plan_kind_name(e->object->kind)));
+		json_array_append_new(items, item);
+	}
+	return items;
+}
+
+static void add_ips(json_t *item, const char *name, const struct ip_addr addr[2])
+{
+	json_t *list = json_array();
+	char buf[IP_TEXT_SIZE];
+
+	for (int i = 0; i < 2; i++) {
+		if (addr[i].family)
+			json_array_append_new(list, json_string(ip_format(&addr[i], buf)));
+	}
+	set(item, name, list);
+}
+
+json_t *describe_slots(void *arg, uint64_t *ret_revision)
+{
+	const struct describe *d = arg;
+	json_t *items = json_array();
+	struct plan_slot_status st;
+	uint16_t slot = 0;
+
+	*ret_revision = fleet_revision(d->fleet);
+	while (plan_slot_next(d->plan, &slot, &st)) {
+		json_t *item = json_pack("{s:i,s:s,s:s?,s:I,s:i,s:I}", "slot", (int)st.slot, "pool",
+			st.pool, "gateway", st.holder, "epoch", (json_int_t)st.epoch, "connections",
+			(int)st.connections, "kbps", (json_int_t)st.kbps);
+
+		add_ips(item, "pa", st.pa);
+		add_ips(item, "greVip", st.gre_vip);
+		json_array_append_new(items, item);
+	}
+	return items;
+}

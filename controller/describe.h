@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the API shows beyond what clients stored: where things are, how far they have come, what
+// gateways report of them.
+
+#include "fleet.h"
+#include "hooks.h"
+#include "plan.h"
+#include "resource.h"
+
+struct describe {
+	const struct resource_store *resources;
+	struct plan *plan;
+	struct fleet *fleet;
+};
+
+// Members of struct rest_hooks and struct rest_list; arg is the struct describe.
+enum rest_progress describe_progress(void *arg, const struct model_path *path, uint64_t revision);
+void describe_resource(void *arg, const struct model_path *path, json_t *properties);
+json_t *describe_host_routes(void *arg, uint64_t *ret_revision);
+json_t *describe_slots(void *arg, uint64_t *ret_revision);

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a gateway is told after PUTs, and what the API shows after it reported."""
+
+import time
+
+import pytest
+
+from bodies import gateway, gre, provider, ref, tenant
+from controller import Controller
+from southbound import Gateway, bootstrap, token
+
+
+@pytest.fixture
+def controller(tmp_path):
+    bootstrap(tmp_path)
+    c = Controller(tmp_path, key="server-key.pem")
+    yield c
+    assert c.stop() == 0, c.log
+
+
+def joined(controller, name="GW1"):
+    g = Gateway(controller, name)
+    assert g.enrol() == 200
+    g.beat()
+    g.poll()
+    return g
+
+
+def alive(g, until, seconds=10):
+    """Beats and reports until the condition holds."""
+    end = time.monotonic() + seconds
+    while not (found := until()):
+        assert time.monotonic() < end, "never came true"
+        g.beat()
+        g.poll()
+        g.report()
+    return found
+
+
+def two_connections(controller):
+    controller.must_put("logicalNetworks/Contoso_L3", {"subnets": [
+        {"resourceId": "s", "properties": {"addressPrefix": "10.127.134.0/25", "vlanId": "1001"}}]})
+    controller.must_put("virtualGateways/Contoso/networkConnections/GreGW", gre())
+    controller.must_put("virtualGateways/Contoso/networkConnections/L3GW", {
+        "connectionType": "L3", "outboundKiloBitsPerSecond": 1000, "inboundKiloBitsPerSecond": 1000,
+        "l3Configuration": {"vlanSubnet": ref("/logicalNetworks/Contoso_L3/subnets/s")},
+        "ipAddresses": [{"ipAddress": "10.127.134.55", "prefixLength": 25}], "peerIPAddresses": ["10.127.134.65"],
+        "routes": [{"destinationPrefix": "14.1.30.1/32", "metric": 10}]})
+
+
+def test_a_gre_and_an_l3_connection_reach_their_gateway_and_converge(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    g.poll()
+    by_type = {c["type"]: c for c in g.of("connection").values()}
+    assert by_type["GRE"]["greKey"] == 1234 and by_type["GRE"]["remote"] == "10.127.134.122"
+    assert by_type["GRE"]["local"].startswith("10.65.0.")
+    assert by_type["L3"]["l3Vlan"] == 1001 and by_type["L3"]["addresses"] == ["10.127.134.55/25"]
+    slots = [s for s in g.of("slot").values() if s.get("pa")]
+    assert len(slots) == 1 and slots[0]["active"] and slots[0]["epoch"] > 0
+    own = g.of("gateway")["self"]["underlay"][0]["address"].split("/")[0]
+    assert slots[0]["pa"][0] != own, "a slot must not take the gateway's own address"
+    assert {r["prefix"] for b in g.of("routes").values() for r in b["routes"]} == {"14.1.20.1/32", "14.1.30.1/32"}
+    path = "virtualGateways/Contoso/networkConnections/GreGW"
+    assert controller.get(path).properties["provisioningState"] == "Updating"
+    alive(g, lambda: controller.get(path).properties["provisioningState"] == "Succeeded")
+    shown = controller.get(path).properties
+    assert shown["configurationState"]["status"] == "Success"
+    assert shown["gateway"]["resourceRef"] == "/Gateways/GW1"
+    assert shown["sourceIPAddress"] == by_type["GRE"]["local"]
+    routes = controller.get("hostRoutes").json["value"]
+    assert {r["prefix"] for r in routes if r["kind"] == "hostRoute"} == {"14.1.20.1/32", "14.1.30.1/32"}
+
+
+def test_an_unchanged_put_reaches_no_gateway(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    g.poll()
+    before = g.since
+    two_connections(controller)
+    assert g.poll()["objects"] == [] and g.since == before
+
+
+def test_a_poll_waits_until_something_changes(controller):
+    provider(controller)
+    gateway(controller)
+    g = joined(controller)
+    g.poll()
+    began = time.monotonic()
+    assert g.poll(wait=1)["objects"] == []
+    assert time.monotonic() - began >= 0.9
+
+
+def test_an_error_that_a_gateway_reports_is_the_resources_failure(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    g.beat()
+    g.poll()
+    key = next(k for k, c in g.of("connection").items() if c["type"] == "GRE")
+    g.report(errors=[{"kind": "connection", "key": key, "code": "PolicyConfigurationFailure", "message": "no"}])
+    shown = controller.get("virtualGateways/Contoso/networkConnections/GreGW").properties
+    assert shown["provisioningState"] == "Failed"
+    assert shown["configurationState"]["detailedInfo"][0]["code"] == "PolicyConfigurationFailure"
+    g.beat()
+    g.report(errors=[{"kind": "connection", "key": key}])
+    assert controller.get("virtualGateways/Contoso/networkConnections/GreGW").properties["provisioningState"] == "Succeeded"
+
+
+def test_a_deleted_connection_becomes_a_tombstone(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    g.poll()
+    assert controller.delete("virtualGateways/Contoso/networkConnections/GreGW").status in (200, 202, 204)
+    answer = g.poll()
+    assert not answer["full"]
+    assert ("connection" in {o["kind"] for o in answer["objects"] if o.get("deleted")})
+    assert [c["type"] for c in g.of("connection").values()] == ["L3"]
+
+
+def test_tokens_names_and_certificates_are_checked(controller):
+    provider(controller)
+    gateway(controller)
+    g = Gateway(controller, "GW1")
+    assert g.ask("GET", "objects?since=0")[0] == 403
+    secret = token(controller.folder).split(":")[0]
+    assert Gateway(controller, "GW9").enrol(secret) == 404
+    assert g.enrol(secret) == 200
+    assert g.enrol(secret) == 403
+
+
+def test_renewal_drops_nothing_and_removal_revokes_at_once(controller):
+    provider(controller)
+    gateway(controller)
+    g = joined(controller)
+    first = g.cert.read_text(), g.key.read_text()
+    status, answer = g.ask("POST", "renew", {"csr": g.csr_with_new_key()})
+    assert status == 200
+    g.poll()
+    g.take(answer)
+    g.poll()
+    g.cert.write_text(first[0])
+    g.key.write_text(first[1])
+    g.poll()
+    assert controller.delete("gateways/GW1").status in (200, 202, 204)
+    assert g.ask("GET", "objects?since=0")[0] == 403
+
+
+def test_ids_and_addresses_survive_a_restart(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    g.poll()
+    before, since = dict(g.objects), g.since
+    controller.stop()
+    controller.start()
+    g.port = int(controller.wait_log(r"serving gateways on \S+ port (\d+)").group(1))
+    answer = g.poll()
+    assert answer["full"] and g.since > since and g.objects == before
+
+
+def test_the_redundant_gateway_takes_over_and_the_connection_names_it(controller):
+    provider(controller)
+    gateway(controller, "GW1")
+    gateway(controller, "GW2")
+    pool = controller.get("gatewayPools/default").properties
+    controller.must_put("gatewayPools/default", {**pool, "redundantGatewayCount": "1"})
+    tenant(controller)
+    one, two = joined(controller, "GW1"), joined(controller, "GW2")
+    two_connections(controller)
+    path = "virtualGateways/Contoso/networkConnections/GreGW"
+    assert controller.get(path).properties["gateway"]["resourceRef"] == "/Gateways/GW1"
+    two.poll()
+    assert not any(s["active"] for s in two.of("slot").values())
+    assert len(two.of("connection")) == 2, "the redundant gateway holds everything, inactive"
+    alive(two, lambda: controller.get(path).properties["gateway"] == {"resourceRef": "/Gateways/GW2"})
+    two.poll()
+    assert all(s["active"] for s in two.of("slot").values())
+    one.beat()
+    one.poll()
+    assert not any(s["active"] for s in one.of("slot").values())
+    assert controller.get("gateways/GW1").properties["state"] == "Redundant"
