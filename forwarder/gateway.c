@@ -16,6 +16,7 @@
 #include "modules.h"
 #include "neighbour/neighbour.h"
 #include "packet.h"
+#include "punt/ike.h"
 #include "punt/tun.h"
 #include "rcu.h"
 #include "route/route.h"
@@ -43,6 +44,7 @@ static const struct {
 	{local_addr_init, local_addr_fini, local_addr_serve},
 	{host_init, host_fini, host_serve},
 	{conn_init, conn_fini, conn_serve},
+	{ike_punt_init, ike_punt_fini, ike_punt_serve},
 };
 
 #define FEATURES (sizeof(features) / sizeof(features[0]))
@@ -88,6 +90,7 @@ int gateway_init(struct event_base *base, uint32_t conns_size)
 	}
 	control_handle(CONTROL_NEIGHBOUR, neighbour_news);
 	control_handle(CONTROL_PUNT_TUN, tun_punt);
+	control_handle(CONTROL_PUNT_IKE, ike_punt);
 	return tun_init(base);
 }
 

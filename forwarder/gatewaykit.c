@@ -36,6 +36,13 @@ void api_server_event(struct api_server *s, uint16_t type, const void *object, s
 {
 }
 
+unsigned api_server_event_lossy(
+	struct api_server *s, uint16_t type, const void *object, size_t size)
+{
+	api_server_event(s, type, object, size);
+	return 1;
+}
+
 int api_emit(struct api_emit *e, const void *object, size_t size)
 {
 	return 0;

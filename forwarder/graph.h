@@ -14,6 +14,7 @@
 	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \
 	X(VXLAN_IN, vxlan_in)       /* VXLAN and its tenant */                         \
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \
+	X(IKE_PUNT, ike_punt)       /* IKE for its daemon */                           \
 	X(L3_IN, l3_in)             /* L3 connections */                               \
 	X(ARP_TENANT, arp_tenant)   /* ARP on tenant subnets */                        \
 	X(IP_FORWARD, ip_forward)   /* inner header, route; up here from local, errors */ \

@@ -63,6 +63,7 @@ static void by_udp(struct worker *w, struct rte_mbuf *m)
 	}
 	switch (udp->dst) {
 	case __builtin_bswap16(UDP_PORT_VXLAN): node_push(w, NODE_VXLAN_IN, m); break;
+	case __builtin_bswap16(UDP_PORT_IKE): node_push(w, NODE_IKE_PUNT, m); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;
 	}
 }
