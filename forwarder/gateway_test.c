@@ -229,6 +229,19 @@ static void broken_headers_are_dropped_with_their_reason(void **state)
 	kit_expect_drop(*state, DROP_VXLAN_BAD);
 }
 
+static void an_outer_checksum_left_to_complete_ends_with_its_header(void **state)
+{
+	struct kit *k = *state;
+	struct kit_frame f = kit_host_frame(0, KIT_VM, KIT_SITE);
+	struct testbed_result r;
+
+	f.partial_outer_udp = true;
+	kit_send_frame(k, &f, 100);
+	assert_true(kit_take_tx(k, &r));
+	assert_int_equal(packet_meta(r.m)->csum_start, 0);
+	testbed_put(&r);
+}
+
 // -- ARP
 
 static void arp_for_a_held_address_is_answered(void **state)
@@ -405,6 +418,7 @@ int main(void)
 		kit_test(a_slot_that_leaves_takes_its_addresses_along),
 		kit_test(an_older_epoch_is_refused),
 		kit_test(broken_headers_are_dropped_with_their_reason),
+		kit_test(an_outer_checksum_left_to_complete_ends_with_its_header),
 		kit_test(arp_for_a_held_address_is_answered),
 		kit_test(arp_for_another_address_is_not_answered),
 		kit_test(a_tenants_gateway_address_is_answered_through_the_tunnel),

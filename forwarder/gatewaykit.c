@@ -365,6 +365,7 @@ static uint8_t *put_vxlan(uint8_t *p, const struct kit_frame *f, uint16_t frame_
 void kit_send_frame(struct kit *k, const struct kit_frame *f, uint16_t inner_size)
 {
 	uint8_t frame[10000], *p = put_vxlan(frame, f, (uint16_t)(ETH_SIZE + inner_size));
+	struct rte_mbuf *m;
 	struct ip4_hdr *ip;
 
 	p = put_eth(p, f->inner_dst_mac, 0x10, 0, ETH_TYPE_IP4);
@@ -377,7 +378,12 @@ void kit_send_frame(struct kit *k, const struct kit_frame *f, uint16_t inner_siz
 	if (f->break_inner_checksum)
 		ip->checksum ^= 0x5555;
 	put_udp_payload(p, (uint16_t)(inner_size - IP4_SIZE));
-	testbed_receive(k->tb, 0, frame, (size_t)(p - frame) + inner_size - IP4_SIZE);
+	m = testbed_packet(k->tb, frame, (size_t)(p - frame) + inner_size - IP4_SIZE);
+	if (f->partial_outer_udp) {
+		packet_meta(m)->csum_start = (uint16_t)(m->data_off + ETH_SIZE + IP4_SIZE);
+		packet_meta(m)->csum_offset = 6;
+	}
+	testbed_push(k->tb, NODE_ETH, m);
 	testbed_run(k->tb);
 }
 

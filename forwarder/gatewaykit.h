@@ -75,6 +75,7 @@ struct kit_frame {
 	uint32_t outer_src, outer_dst, vni, inner_src, inner_dst;
 	uint8_t inner_dst_mac, ttl, vxlan_flags, tos, outer_tos;
 	bool break_outer_checksum, break_inner_checksum, dont_fragment;
+	bool partial_outer_udp; // as the kernel leaves it to the device
 };
 
 struct kit_frame kit_host_frame(unsigned tenant, uint32_t src, uint32_t dst);

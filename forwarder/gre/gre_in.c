@@ -8,6 +8,7 @@
 
 #include "conn/conn_in.h"
 #include "graph.h"
+#include "ip/decap.h"
 #include "ip/wire.h"
 #include "underlay/underlay.h"
 #include "vxlan/overlay.h"
@@ -84,7 +85,7 @@ static void take(struct worker *w, const struct gre_packet *p)
 		packet_drop(w, p->m, DROP_GRE_UNKNOWN_PROTOCOL);
 		return;
 	}
-	rte_pktmbuf_adj(p->m, p->header);
+	decap(p->m, p->header);
 	conn_in(w, p->m, c);
 }
 

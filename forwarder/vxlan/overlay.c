@@ -5,6 +5,7 @@
 #include <rte_prefetch.h>
 
 #include "graph.h"
+#include "ip/decap.h"
 #include "underlay/underlay.h"
 
 static inline struct table_key vtep_key(const struct rte_mbuf *m, uint32_t vrf)
@@ -61,7 +62,7 @@ static void pass_on(struct worker *w, const struct overlay_frame *f, const struc
 	bool is_group = eth->dst[0] & 1;
 
 	if (likely(!is_group && (type == be16(ETH_TYPE_IP4) || type == be16(ETH_TYPE_IP6)))) {
-		rte_pktmbuf_adj(f->m, (uint16_t)(f->header + ETH_SIZE));
+		decap(f->m, (uint16_t)(f->header + ETH_SIZE));
 		node_push(w, NODE_IP_FORWARD, f->m);
 	} else if (type == be16(ETH_TYPE_ARP)) {
 		// What stands before is needed for the answer.

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Taking outer headers off.
+
+#include "packet.h"
+
+// A checksum still to be completed belongs to the header it was left in: when that was an outer
+// one, it ends with it.
+static inline void decap(struct rte_mbuf *m, uint16_t size)
+{
+	struct packet_meta *meta = packet_meta(m);
+
+	rte_pktmbuf_adj(m, size);
+	if (meta->csum_start && meta->csum_start < m->data_off)
+		meta->csum_start = 0;
+}
