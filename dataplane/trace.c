@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "control.h"
-#include "rcu.h"
+#include "observe.h"
 #include "xmalloc.h"
 
 enum slot_state { SLOT_FREE, SLOT_FOLLOWING, SLOT_DONE };
@@ -181,20 +181,13 @@ static const struct worker_observer trace_observer = {
 	.control = on_control,
 };
 
-static void observe(const struct worker_observer *observer)
-{
-	for (uint16_t i = 0; i < worker_count; i++)
-		rcu_store(&worker_table[i]->observer, observer);
-}
-
 int trace_arm(const struct trace_config *config)
 {
 	if (trace)
 		return -EBUSY;
 	trace = xcalloc(1, sizeof(*trace));
 	trace->config = *config;
-	observe(&trace_observer);
-	return 0;
+	return observe_start(&trace_observer);
 }
 
 uint32_t trace_collect(uint32_t max, trace_fn fn, void *ctx)
@@ -219,8 +212,7 @@ void trace_disarm(void)
 {
 	if (!trace)
 		return;
-	observe(NULL);
-	rcu_synchronize();
+	observe_stop(&trace_observer);
 	free(trace);
 	trace = NULL;
 }
