@@ -20,6 +20,7 @@ static void gre_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		if (adj->meter)
 			rte_prefetch0(adj->meter);
 	}
+	hop_prefetch(pkts, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		const struct adj *adj = rcu_load(&adj_table[packet_meta(m)->out]);

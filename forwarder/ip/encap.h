@@ -3,6 +3,8 @@
 
 // Putting an adjacency's outer headers and the link's header in front of a packet.
 
+#include <rte_prefetch.h>
+
 #include "adj/adj.h"
 #include "conn/conn.h"
 #include "control.h"
@@ -39,6 +41,16 @@ static inline void hop_send(struct worker *w, struct rte_mbuf *m, uint32_t index
 	if (h->size != ETH_SIZE)
 		memcpy(p + 14, h->bytes + 14, 4);
 	port_tx(w, h->port, m);
+}
+
+// Second round of prefetching, when the entries of hop_table have come.
+static inline void hop_prefetch(struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		const struct adj *adj = rcu_load(&adj_table[packet_meta(pkts[i])->out]);
+
+		rte_prefetch0(rcu_load(&hop_table[adj->hop]));
+	}
 }
 
 static inline uint8_t inner_tos(const uint8_t *ip)

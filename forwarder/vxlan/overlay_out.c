@@ -19,6 +19,7 @@ static void overlay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n
 		rte_prefetch0((const uint8_t *)adj + 64);
 		rte_prefetch0(&hop_table[adj->hop]);
 	}
+	hop_prefetch(pkts, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		const struct adj *adj = rcu_load(&adj_table[packet_meta(m)->out]);
