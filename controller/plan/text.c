@@ -103,18 +103,48 @@ void text_str(struct text *t, const char *name, const char *v)
 		add(t, "null");
 }
 
+static char *put_digits(char *at, unsigned v)
+{
+	if (v >= 100)
+		*at++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*at++ = (char)('0' + v / 10 % 10);
+	*at++ = (char)('0' + v % 10);
+	return at;
+}
+
+// The common case without printf: hundreds of thousands are written at a start. Returns the end.
+static char *put_ip(char *at, const struct ip_addr *v)
+{
+	if (v->family != IP_V4) {
+		ip_format(v, at);
+		return at + strlen(at);
+	}
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*at++ = '.';
+		at = put_digits(at, v->bytes[i]);
+	}
+	*at = '\0';
+	return at;
+}
+
 void text_ip(struct text *t, const char *name, const struct ip_addr *v)
 {
 	char s[IP_TEXT_SIZE];
 
-	text_str(t, name, ip_format(v, s));
+	put_ip(s, v);
+	text_str(t, name, s);
 }
 
 void text_prefix(struct text *t, const char *name, const struct ip_prefix *v)
 {
-	char s[PREFIX_TEXT_SIZE];
+	char s[PREFIX_TEXT_SIZE], *at = put_ip(s, &v->addr);
 
-	text_str(t, name, prefix_format(v, s));
+	*at++ = '/';
+	at = put_digits(at, v->len);
+	*at = '\0';
+	text_str(t, name, s);
 }
 
 void text_mac(struct text *t, const char *name, const struct mac_addr *v)
