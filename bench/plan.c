@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans 100 000 connections of 10 000 tenants on 100 gateways (ten pools of 9 + 1), then
 // changes one connection at a time. Prints {"plan_100k_s": .., "plan_change_ms": ..}: the first
-// includes feeding the inputs, the second is the slowest of 1 000 changes. Seconds of processor time:
-// the plan waits for nothing, and what else runs on the machine does not count.
+// includes feeding the inputs, the second is the slowest of 1 000 changes. Seconds of processor
+// time: the plan waits for nothing, and what else runs on the machine does not count.
 
 #include <stdio.h>
 #include <stdlib.h>
