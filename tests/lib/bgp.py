@@ -9,7 +9,6 @@
         speaker.wait_established(7, "10.0.0.2")
 """
 
-import os
 import socket
 import threading
 
@@ -101,6 +100,12 @@ class Speaker:
         self.tenants[vrf] = (ns, addresses)
         for address in addresses:
             self._listen(vrf, ns, address)
+
+    def listen(self, vrf, address):
+        """One address more of the tenant's."""
+        ns, addresses = self.tenants[vrf]
+        self.tenants[vrf] = (ns, (*addresses, address))
+        self._listen(vrf, ns, address)
 
     def set(self, word, **fields):
         obj = LocalApi.make(word, **fields)
@@ -201,10 +206,3 @@ class Bird:
                 out[at] = out.get(at, "") + line + "\n"
         return out
 
-
-def text(raw):
-    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw
-
-
-def environment():
-    return dict(os.environ)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""isthmus-bgp against FRR, GoBGP, ExaBGP and OpenBGPD: session, routes both ways, MD5 where the peer can.
+
+   tenant namespace (10.0.0.1) ---- site (10.0.0.2) with the peer, AS 65001
+   isthmus-bgp, AS 64512
+"""
+
+import os
+import shutil
+
+import pytest
+
+from bgp import Speaker
+from net import Net, wait_for
+
+
+@pytest.fixture
+def scene():
+    with Net() as net:
+        tenant, site = net.namespace("tenant"), net.namespace("site")
+        net.link(tenant, "eth0", site, "eth0", mtu=1500)
+        tenant.ip("addr add 10.0.0.1/24 dev eth0")
+        site.ip("addr add 10.0.0.2/24 dev eth0")
+        speaker = Speaker(net)
+        speaker.tenant(7, tenant, "10.0.0.1")
+        speaker.router(7, 64512, "10.0.0.1")
+        speaker.network(7, "192.168.0.0/24")
+        yield net, speaker, site
+
+
+def up_and_both_ways(speaker, theirs, seconds=30):
+    speaker.wait_established(7, "10.0.0.2", seconds)
+    wait_for(lambda: speaker.fib_routes(7).get("10.1.0.0/16") == ["10.0.0.2"], 10, "the peer's route in the FIB")
+    wait_for(theirs, 10, "our network at the peer")
+    assert speaker.state(7, "10.0.0.2").treated_as_withdraw == 0
+
+
+def test_frr_holds_a_session_with_md5_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    folder = net.dir / "frr"
+    folder.mkdir(mode=0o777)
+    shutil.chown(folder, "frr", "frr")
+    os.chmod(net.dir, 0o755)
+    conf = folder / "bgpd.conf"
+    conf.write_text("""
+router bgp 65001
+ bgp router-id 10.0.0.2
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ bgp graceful-restart
+ timers bgp connect 1
+ neighbor 10.0.0.1 remote-as 64512
+ neighbor 10.0.0.1 password secret
+ neighbor 10.0.0.1 ttl-security hops 1
+ address-family ipv4 unicast
+  network 10.1.0.0/16
+""")
+    speaker.peer(7, "10.0.0.2", 65001, md5_key=b"secret", ttl_hops=1)
+    net.spawn("frr-bgpd", ["/usr/lib/frr/bgpd", "-Z", "-f", conf, "-i", folder / "pid", "--vty_socket", folder,
+                           "-z", folder / "zserv.api", "-u", "frr", "-g", "frr", "-P", "0"], site)
+
+    def table():
+        return site.run(["vtysh", "--vty_socket", folder, "-d", "bgpd", "-c", "show bgp ipv4 unicast"], check=False).stdout
+    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in table())
+
+
+def test_gobgp_holds_a_session_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    conf = net.dir / "gobgp.toml"
+    conf.write_text("""
+[global.config]
+  as = 65001
+  router-id = "10.0.0.2"
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "10.0.0.1"
+    peer-as = 64512
+  [neighbors.timers.config]
+    connect-retry = 1
+""")
+    speaker.peer(7, "10.0.0.2", 65001)
+    net.spawn("gobgpd", ["gobgpd", "-f", conf], site)
+    wait_for(lambda: site.run(["gobgp", "global"], check=False).returncode == 0, 20, "gobgpd")
+    site.run(["gobgp", "global", "rib", "add", "10.1.0.0/16", "nexthop", "10.0.0.2"])
+    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in site.run(["gobgp", "global", "rib"]).stdout)
+
+
+def test_exabgp_holds_a_session_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    conf, received = net.dir / "exabgp.conf", net.dir / "exabgp.json"
+    received.write_text("")
+    os.chmod(net.dir, 0o755)
+    received.chmod(0o666)
+    script = net.dir / "exabgp.sh"
+    script.write_text("#!/bin/sh\nexec cat > %s\n" % received)
+    script.chmod(0o755)
+    conf.write_text("""
+process sink { run %s; encoder json; }
+neighbor 10.0.0.1 {
+  router-id 10.0.0.2; local-address 10.0.0.2; local-as 65001; peer-as 64512; hold-time 90;
+  family { ipv4 unicast; }
+  static { route 10.1.0.0/16 next-hop 10.0.0.2 large-community [ 65001:1:2 ] community [ 65001:9 ]; }
+  api { processes [ sink ]; receive { parsed; update; } }
+}
+""" % script)
+    speaker.peer(7, "10.0.0.2", 65001)
+    net.spawn("exabgp", ["exabgp", conf], site, env={"exabgp.daemon.user": "root", "exabgp.api.cli": "false",
+                                                   "exabgp.log.destination": "stderr"})
+    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in received.read_text(), 40)
+    assert speaker.routes(7)["10.1.0.0/16"].communities == b"65001:9"
+
+
+def test_openbgpd_holds_a_session_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    conf, ctl = net.dir / "bgpd.conf", net.dir / "bgpd.ctl"
+    conf.write_text("""
+AS 65001
+router-id 10.0.0.2
+fib-update no
+socket "%s"
+listen on 10.0.0.2
+network 10.1.0.0/16
+neighbor 10.0.0.1 {
+  remote-as 64512
+  announce IPv4 unicast
+}
+allow from any
+allow to any
+""" % ctl)
+    conf.chmod(0o600)
+    speaker.peer(7, "10.0.0.2", 65001)
+    net.spawn("openbgpd", ["/usr/sbin/bgpd", "-d", "-f", conf], site)
+    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in site.run(["bgpctl", "-s", ctl, "show", "rib"], check=False).stdout)
