@@ -6,6 +6,7 @@
 """
 
 import os
+import pwd
 import shutil
 
 import pytest
@@ -129,5 +130,7 @@ allow to any
 """ % ctl)
     conf.chmod(0o600)
     speaker.peer(7, "10.0.0.2", 65001)
-    net.spawn("openbgpd", ["/usr/sbin/bgpd", "-d", "-f", conf], site)
+    # Its processes change root to their account's home, which lies in /run: a /run of its own will do.
+    home = pwd.getpwnam("_openbgpd").pw_dir
+    net.spawn("openbgpd", ["sh", "-c", "mount -t tmpfs tmpfs /run && mkdir -p %s && exec /usr/sbin/bgpd -d -f %s" % (home, conf)], site)
     up_and_both_ways(speaker, lambda: "192.168.0.0/24" in site.run(["bgpctl", "-s", ctl, "show", "rib"], check=False).stdout)
