@@ -119,6 +119,7 @@ void gateway_tick(uint64_t now_ms)
 {
 	neighbour_tick(now_ms);
 	conn_tick(now_ms);
+	host_tick(now_ms);
 	rcu_reclaim();
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "gateway.h"
 #include "gatewaykit.h"
 
 // -- both tenants, both kinds of connection
@@ -242,6 +243,23 @@ static void an_outer_checksum_left_to_complete_ends_with_its_header(void **state
 	testbed_put(&r);
 }
 
+static void a_former_host_is_accepted_while_the_machine_moves(void **state)
+{
+	struct kit *k = *state;
+	struct testbed_result r;
+
+	kit_set_host(k, 0, KIT_VM, KIT_HOST_PA + 77);
+	kit_from_host(k, 0, KIT_VM, KIT_SITE, 100); // from where it was
+	assert_true(kit_take_tx(k, &r));
+	testbed_put(&r);
+	gateway_tick(1000 + 6000);
+	kit_control(k);
+	while (kit_take(k, &r))
+		testbed_put(&r);
+	kit_from_host(k, 0, KIT_VM, KIT_SITE, 100);
+	kit_expect_drop(k, DROP_VXLAN_UNKNOWN_VTEP);
+}
+
 // -- ARP
 
 static void arp_for_a_held_address_is_answered(void **state)
@@ -419,6 +437,7 @@ int main(void)
 		kit_test(an_older_epoch_is_refused),
 		kit_test(broken_headers_are_dropped_with_their_reason),
 		kit_test(an_outer_checksum_left_to_complete_ends_with_its_header),
+		kit_test(a_former_host_is_accepted_while_the_machine_moves),
 		kit_test(arp_for_a_held_address_is_answered),
 		kit_test(arp_for_another_address_is_not_answered),
 		kit_test(a_tenants_gateway_address_is_answered_through_the_tunnel),

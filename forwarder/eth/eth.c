@@ -9,6 +9,7 @@
 #include "ip/wire.h"
 #include "port.h"
 #include "rcu.h"
+#include "underlay/underlay.h"
 #include "worker.h"
 
 static inline bool is_for(const struct eth_hdr *eth, const struct port *port)
@@ -63,8 +64,10 @@ static void eth_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		}
 		if (rcu_load(&l3_link_table[meta->port][vlan]))
 			node_push(w, NODE_L3_IN, m);
-		else
+		else if (likely(underlay_links[meta->port][vlan]))
 			node_push(w, NODE_UNDERLAY_IP, m);
+		else
+			packet_drop(w, m, DROP_VLAN_UNKNOWN);
 	}
 }
 

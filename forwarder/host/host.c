@@ -33,6 +33,20 @@ struct host {
 
 LIST_HEAD(host_list, host);
 
+// A machine's former host is accepted for some seconds yet: its frames are still under way, and
+// the machine may be attached at both while it moves.
+#define FORMER_MS 5000
+
+struct former {
+	TAILQ_ENTRY(former) link; // in order of time
+	uint64_t until_ms;
+	uint32_t vrf; // index
+	struct ip_addr pa;
+};
+
+static TAILQ_HEAD(former_queue, former) formers = TAILQ_HEAD_INITIALIZER(formers);
+static uint64_t now_ms;
+
 static struct map hosts;
 static struct host_list *by_vrf; // [VRF_MAX]
 
@@ -92,6 +106,49 @@ static void leave_subnet(struct host *h)
 	vtep_del(h->vrf->index, &h->api.pa[1]);
 }
 
+static void former_add(const struct host *h, const struct ip_addr *pa)
+{
+	struct former *f;
+
+	if (!pa->family)
+		return;
+	f = xcalloc(1, sizeof(*f));
+	f->until_ms = now_ms + FORMER_MS;
+	f->vrf = h->vrf->index;
+	f->pa = *pa;
+	h->vrf->users++;
+	vtep_add(f->vrf, pa);
+	TAILQ_INSERT_TAIL(&formers, f, link);
+}
+
+static void former_end(struct former *f)
+{
+	TAILQ_REMOVE(&formers, f, link);
+	vtep_del(f->vrf, &f->pa);
+	vrf_by_index(f->vrf)->users--;
+	free(f);
+}
+
+void host_forget_vrf(struct vrf *v)
+{
+	struct former *f = TAILQ_FIRST(&formers), *next;
+
+	for (; f; f = next) {
+		next = TAILQ_NEXT(f, link);
+		if (f->vrf == v->index)
+			former_end(f);
+	}
+}
+
+void host_tick(uint64_t now)
+{
+	struct former *f;
+
+	now_ms = now;
+	while ((f = TAILQ_FIRST(&formers)) && f->until_ms <= now_ms)
+		former_end(f);
+}
+
 static void host_free(struct host *h)
 {
 	struct ip_prefix p = prefix_make(&h->api.addr, ip_bits(&h->api.addr));
@@ -137,16 +194,17 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 		return r;
 	if (h && memcmp(&h->api, o, sizeof(*o)) == 0)
 		return API_UNCHANGED;
-	if (!h)
+	if (!h) {
 		h = host_new(o, v);
-	else
+	} else {
+		former_add(h, &h->api.pa[0]);
+		former_add(h, &h->api.pa[1]);
 		leave_subnet(h);
+	}
 	if (!h)
 		return refuse(ret_error, -ENOSPC, "addr: no adjacency left");
 	h->api = *o;
 	subnet_find(o->vni)->users++;
-	// A machine that moves is accepted from both hosts only for an instant: the old one's
-	// frames that are still under way then fail the VTEP check unless it has others there.
 	vtep_add(v->index, &o->pa[0]);
 	vtep_add(v->index, &o->pa[1]);
 	show(h);
@@ -194,6 +252,8 @@ void host_fini(void)
 	struct host *h;
 	size_t at = 0;
 
+	while (!TAILQ_EMPTY(&formers))
+		former_end(TAILQ_FIRST(&formers));
 	while ((h = map_next(&hosts, &at)))
 		host_free(h);
 	map_fini(&hosts);

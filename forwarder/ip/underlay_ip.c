@@ -84,10 +84,8 @@ static enum drop_reason take(struct packet_meta *meta, uint64_t found)
 {
 	struct underlay_local local = underlay_unpack(found);
 
-	if (!found)
-		return meta->vlan ? DROP_VLAN_UNKNOWN : DROP_UNDERLAY_NOT_LOCAL;
-	if (local.vlan != meta->vlan)
-		return DROP_VLAN_UNKNOWN;
+	if (!found || local.vlan != meta->vlan || local.port != meta->port)
+		return DROP_UNDERLAY_NOT_LOCAL;
 	meta->slot = local.slot;
 	meta->vrf = 0;
 	return DROP_NONE;

@@ -102,6 +102,8 @@ const struct mac_addr *overlay_source_mac(const struct vrf *v);
 void vtep_add(uint32_t vrf, const struct ip_addr *pa);
 void vtep_del(uint32_t vrf, const struct ip_addr *pa);
 
+// Former hosts of its machines are accepted no longer: the VRF goes.
+void host_forget_vrf(struct vrf *v);
 // Builds the hosts of a VRF again: the source towards them changed.
 void host_refresh_vrf(struct vrf *v);
 

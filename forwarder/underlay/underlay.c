@@ -22,6 +22,7 @@
 
 #define OWN_MAX 64
 
+uint16_t underlay_links[16][4096];
 struct table underlay_local4, underlay_local6, underlay_interned6;
 
 // The gateway's own addresses, for sources of ARP and replies.
@@ -81,6 +82,12 @@ struct underlay_local underlay_find(const struct ip_addr *addr)
 	return underlay_unpack(table_find(t, key));
 }
 
+static void count_link(struct underlay_local l, int by)
+{
+	if (l.kinds)
+		underlay_links[l.port][l.vlan] = (uint16_t)(underlay_links[l.port][l.vlan] + by);
+}
+
 int underlay_hold(const struct ip_addr *addr, struct underlay_local local)
 {
 	struct underlay_local had = underlay_find(addr);
@@ -91,6 +98,8 @@ int underlay_hold(const struct ip_addr *addr, struct underlay_local local)
 	if (had.kinds && had.slot != local.slot)
 		return -EEXIST;
 	local.kinds |= had.kinds;
+	count_link(had, -1);
+	count_link(local, 1);
 	table_set(t, key, pack(local));
 	neighbour_announce(local.port, local.vlan, addr);
 	return 0;
@@ -102,7 +111,9 @@ void underlay_release(const struct ip_addr *addr, uint8_t kinds)
 	struct table_key key;
 	struct table *t = table_of(addr, &key);
 
+	count_link(had, -1);
 	had.kinds &= (uint8_t)~kinds;
+	count_link(had, 1);
 	table_set(t, key, had.kinds ? pack(had) : 0);
 }
 

@@ -47,6 +47,9 @@ static inline struct underlay_local underlay_unpack(uint64_t v)
 }
 
 struct underlay_local underlay_find(const struct ip_addr *addr); // kinds 0: not ours
+// How many addresses are held on a link: none, and nothing of the underlay lives there.
+extern uint16_t underlay_links[16][4096]; // by port and VLAN; ctl: rw, worker: ro
+
 // Control thread. Shows or hides a floating address; announces it when it comes.
 // -EEXIST: somebody else has it.
 int underlay_hold(const struct ip_addr *addr, struct underlay_local local);

@@ -160,6 +160,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 
 	if (!v)
 		return API_UNCHANGED;
+	host_forget_vrf(v);
 	if (v->users)
 		return refuse(ret_error, -EBUSY, "vrf: %u objects still name it; delete them first",
 			v->users);
