@@ -78,6 +78,8 @@
 	X(ESP_MALFORMED, "esp_malformed", "padding or next header wrong after decryption")         \
 	X(ESP_SELECTOR, "esp_selector", "outside the SA's traffic selectors")                      \
 	X(ESP_DUMMY, "esp_dummy", "dummy packet (not a fault)")                                    \
+	X(ESP_REQUIRED, "esp_required",                                                            \
+		"in clear, or out of another tunnel's SA, for a connection that IPsec protects")   \
 	X(ESP_KEEPALIVE, "esp_keepalive", "NAT keepalive (not a fault)")                           \
 	X(ECN_INVALID, "ecn_invalid",                                                              \
 		"outer header marked congestion on a packet that is not ECN-capable")              \

@@ -13,6 +13,7 @@
 	X(ARP, arp)                 /* on links */                                     \
 	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \
 	X(VXLAN_IN, vxlan_in)       /* VXLAN and its tenant */                         \
+	X(ESP_IN, esp_in)           /* ESP, plain or in UDP */                         \
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \
 	X(IKE_PUNT, ike_punt)       /* IKE for its daemon */                           \
 	X(L3_IN, l3_in)             /* L3 connections */                               \
@@ -22,6 +23,7 @@
 	X(LOCAL, local)             /* for the gateway itself: ping, punt */           \
 	X(OVERLAY_OUT, overlay_out) /* to hosts: VXLAN, NVGRE */                       \
 	X(GRE_OUT, gre_out)         /* to sites by GRE */                              \
+	X(ESP_OUT, esp_out)         /* to sites by IPsec; GRE it protects */           \
 	X(L3_OUT, l3_out)           /* to sites by VLAN */                             \
 	X(HOP_OUT, hop_out)         /* IP packet whose hop is known: link header */    \
 	X(PORT_OUT, port_out)       /* whole frames to meta.port */

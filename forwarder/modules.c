@@ -4,12 +4,14 @@
 extern const struct module module_state;
 extern const struct module module_trace;
 extern const struct module module_gateway;
+extern const struct module module_ipsec;
 
 // In the order in which they start; they end in reverse.
 const struct module *const modules[] = {
 	&module_state,
 	&module_trace,
 	&module_gateway,
+	&module_ipsec,
 };
 
 const size_t modules_len = sizeof(modules) / sizeof(modules[0]);

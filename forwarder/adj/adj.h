@@ -26,6 +26,7 @@ enum adj_type {
 
 enum {
 	ADJ_F_OUTER6 = 1 << 0, // the template is IPv6
+	ADJ_F_IPSEC = 1 << 2,  // GRE: protected by the connection's SAs
 	ADJ_F_UDP = 1 << 1,    // VXLAN: source port from the flow hash
 };
 

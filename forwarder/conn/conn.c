@@ -26,6 +26,7 @@
 #include "xmalloc.h"
 
 #define METER_BURST_NS 20000000 // 20 ms at the rate
+#define IPSEC_MTU      1400     // while no SA says what its ciphers leave
 
 const struct conn_fwd *conn_fwd_table[CONN_MAX];
 struct table conn_gre_table;
@@ -152,6 +153,11 @@ static struct adj *gre_adj(const struct conn *c)
 	adj_align(adj);
 	adj->hop = underlay_dest_hop(c->dest);
 	adj->mtu = conn_mtu(c, underlay_dest_mtu(c->dest), adj->size);
+	if (c->api.flags & API_CONN_F_GRE_OVER_IPSEC) {
+		adj->flags |= ADJ_F_IPSEC;
+		if (c->tunnel_mtu)
+			adj->mtu = conn_mtu(c, c->tunnel_mtu, adj->size);
+	}
 	return adj;
 }
 
@@ -194,7 +200,7 @@ struct adj *conn_adj_new(uint32_t id, uint32_t vrf, const struct ip_addr *via, u
 	case API_CONN_L3: adj = l3_adj(c, via); break;
 	default:
 		adj = adj_new(ADJ_ESP, vrf);
-		adj->mtu = c->api.mtu ? c->api.mtu : 1400;
+		adj->mtu = conn_mtu(c, c->tunnel_mtu ? c->tunnel_mtu : IPSEC_MTU, 0);
 		break;
 	}
 	if (adj->type == ADJ_DROP)
@@ -263,6 +269,16 @@ void conn_set_up(uint32_t id, bool up, uint8_t reason)
 	c->is_down = !up;
 	nexthop_changed(NEXTHOP_ON_CONN, 0, id);
 	conn_event(c, up, reason);
+}
+
+void conn_set_tunnel_mtu(uint32_t id, uint16_t mtu)
+{
+	struct conn *c = conn_find(id);
+
+	if (!c || c->tunnel_mtu == mtu)
+		return;
+	c->tunnel_mtu = mtu;
+	nexthop_changed(NEXTHOP_ON_CONN, 0, id);
 }
 
 // -- building up and taking down
@@ -413,6 +429,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 		v->users++;
 		by_index[index] = c;
 		c->slot_user.changed = slot_changed;
+		c->is_down = o->type == API_CONN_IPSEC || (o->flags & API_CONN_F_GRE_OVER_IPSEC);
 		c->api.conn = o->conn;
 		map_set(&conns, &c->api.conn, sizeof(c->api.conn), c);
 	}

@@ -74,6 +74,8 @@ const struct api_conn *conn_api(const struct conn *c);
 struct adj *conn_adj_new(uint32_t id, uint32_t vrf, const struct ip_addr *via, unsigned *weight);
 // IPsec, keepalive: the connection's tunnel is up or not; paths over it are chosen accordingly.
 void conn_set_up(uint32_t id, bool up, uint8_t reason);
+// IPsec: the largest packet that fits the connection's SAs; 0: not known.
+void conn_set_tunnel_mtu(uint32_t id, uint16_t mtu);
 // Control thread: m, for addr on an L3 connection's own link, wants that neighbour. Takes m.
 void conn_neighbour_wait(uint32_t index, const struct ip_addr *addr, struct rte_mbuf *m);
 void conn_tick(uint64_t now_ms); // once a second or so: rates

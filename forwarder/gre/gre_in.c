@@ -85,6 +85,12 @@ static void take(struct worker *w, const struct gre_packet *p)
 		packet_drop(w, p->m, DROP_GRE_UNKNOWN_PROTOCOL);
 		return;
 	}
+	// What IPsec protects comes out of its own SAs, and nothing else does.
+	if (unlikely((c->flags & API_CONN_F_GRE_OVER_IPSEC ? c->conn : 0) !=
+		     packet_meta(p->m)->conn)) {
+		packet_drop(w, p->m, DROP_ESP_REQUIRED);
+		return;
+	}
 	decap(p->m, p->header);
 	conn_in(w, p->m, c);
 }

@@ -40,7 +40,10 @@ static void gre_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			continue;
 		gre = (struct gre_hdr *)(p + (adj->flags & ADJ_F_OUTER6 ? IP6_SIZE : IP4_SIZE));
 		gre->protocol = is_ip6 ? be16(ETH_TYPE_IP6) : be16(ETH_TYPE_IP4);
-		hop_send(w, m, adj->hop);
+		if (unlikely(adj->flags & ADJ_F_IPSEC))
+			node_push(w, NODE_ESP_OUT, m);
+		else
+			hop_send(w, m, adj->hop);
 	}
 }
 

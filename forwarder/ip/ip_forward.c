@@ -210,6 +210,7 @@ static void send_drop(struct worker *w, struct rte_mbuf *m, const struct adj *ad
 static const uint8_t output_node[] = {
 	[ADJ_OVERLAY] = NODE_OVERLAY_OUT,
 	[ADJ_GRE] = NODE_GRE_OUT,
+	[ADJ_ESP] = NODE_ESP_OUT,
 	[ADJ_L3] = NODE_L3_OUT,
 	[ADJ_L3_LINK] = NODE_L3_OUT,
 };

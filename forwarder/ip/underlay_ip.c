@@ -52,6 +52,14 @@ static enum drop_reason check6(struct rte_mbuf *m, const struct ip6_hdr *ip)
 	return DROP_NONE;
 }
 
+// RFC 3948 2.2: four zero bytes where ESP has its SPI mean IKE.
+static void by_nat_traversal(struct worker *w, struct rte_mbuf *m, const struct udp_hdr *udp)
+{
+	bool is_ike = be16(udp->size) >= UDP_SIZE + 4 && load32(udp + 1) == 0;
+
+	node_push(w, is_ike ? NODE_IKE_PUNT : NODE_ESP_IN, m);
+}
+
 static void by_udp(struct worker *w, struct rte_mbuf *m)
 {
 	const struct udp_hdr *udp = rte_pktmbuf_mtod_offset(m, const struct udp_hdr *, m->l3_len);
@@ -64,6 +72,7 @@ static void by_udp(struct worker *w, struct rte_mbuf *m)
 	switch (udp->dst) {
 	case __builtin_bswap16(UDP_PORT_VXLAN): node_push(w, NODE_VXLAN_IN, m); break;
 	case __builtin_bswap16(UDP_PORT_IKE): node_push(w, NODE_IKE_PUNT, m); break;
+	case __builtin_bswap16(UDP_PORT_IKENAT): by_nat_traversal(w, m, udp); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;
 	}
 }
@@ -73,6 +82,7 @@ static void by_protocol(struct worker *w, struct rte_mbuf *m, uint8_t protocol)
 	switch (protocol) {
 	case IP_PROTO_UDP: by_udp(w, m); break;
 	case IP_PROTO_GRE: node_push(w, NODE_GRE_IN, m); break;
+	case IP_PROTO_ESP: node_push(w, NODE_ESP_IN, m); break;
 	case IP_PROTO_ICMP:
 	case IP_PROTO_ICMP6: node_push(w, NODE_LOCAL, m); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;

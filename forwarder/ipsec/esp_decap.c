@@ -94,8 +94,8 @@ static enum drop_reason admit(struct esp_ctx *ctx, struct rte_mbuf *m, struct es
 		return DROP_ESP_WRONG_ADDRESS;
 	if (unlikely(m->pkt_len < fixed + sa->align || (m->pkt_len - fixed) % sa->align != 0))
 		return DROP_ESP_SHORT;
-	*ret_seq = replay_infer(&sa->replay, esp_be32(ip + at->offset + 4));
-	if (unlikely(!replay_check(&sa->replay, *ret_seq))) {
+	*ret_seq = esp_replay_infer(&sa->replay, esp_be32(ip + at->offset + 4));
+	if (unlikely(!esp_replay_check(&sa->replay, *ret_seq))) {
 		sa->faults.replay++;
 		return DROP_ESP_REPLAY;
 	}
@@ -266,7 +266,7 @@ static enum drop_reason finish(struct esp_ctx *ctx, struct rte_mbuf *m, struct e
 		sa->faults.integrity++;
 		return DROP_ESP_INTEGRITY;
 	}
-	if (unlikely(!replay_accept(&sa->replay, seq))) {
+	if (unlikely(!esp_replay_accept(&sa->replay, seq))) {
 		sa->faults.replay++;
 		return DROP_ESP_REPLAY;
 	}

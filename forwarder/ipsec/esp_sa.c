@@ -145,7 +145,7 @@ int esp_sa_init(struct esp_sa *sa, const struct api_sa *want, const struct esp_c
 	limit_init(&sa->limit_packets, &want->packets);
 	limit_init(&sa->limit_bytes, &want->bytes);
 	limit_init(&sa->limit_ms, &want->time_ms);
-	replay_init(&sa->replay, sa->ring, want->replay_window, sa->key.esn, want->replay_top);
+	esp_replay_init(&sa->replay, sa->ring, want->replay_window, sa->key.esn, want->replay_top);
 	if (!(want->flags & API_SA_F_REPLAY_CLOSED))
 		sa->replay.closed = 0;
 	outer_init(&sa->outer[0], want->flags & API_SA_F_UDP, &want->local, &want->remote,
@@ -341,7 +341,7 @@ void esp_sa_export(const struct esp_sa *sa, uint64_t now_ns, struct api_sa_recor
 		.birth_epoch = sa->birth_epoch,
 		.exact = 1,
 	};
-	replay_export(&sa->replay, ret_record->window, API_SA_WINDOW_MAX / 64);
+	esp_replay_export(&sa->replay, ret_record->window, API_SA_WINDOW_MAX / 64);
 }
 
 int esp_sa_import(struct esp_sa *sa, const struct api_sa_record *record, uint64_t now_ns)
@@ -361,13 +361,13 @@ int esp_sa_import(struct esp_sa *sa, const struct api_sa_record *record, uint64_
 	if (record->birth_epoch != 0)
 		sa->birth_epoch = record->birth_epoch;
 	if (record->exact) {
-		replay_import(
+		esp_replay_import(
 			&sa->replay, record->replay_top, record->window, API_SA_WINDOW_MAX / 64);
 		return 0;
 	}
 	if (closed < sa->replay.top)
 		closed = sa->replay.top;
-	replay_init(&sa->replay, sa->ring, sa->replay.window, sa->key.esn, closed);
+	esp_replay_init(&sa->replay, sa->ring, sa->replay.window, sa->key.esn, closed);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 
 #include "crypto.h"
 #include "drop.h"
-#include "replay.h"
+#include "esp_replay.h"
 #include "sa.h"
 
 struct esp_policy;
@@ -73,7 +73,7 @@ struct esp_sa {
 	// One is in use, outer_at says which; ctl writes the other.
 	struct esp_outer outer[2];
 
-	struct replay replay; // in
+	struct esp_replay replay; // in
 	struct esp_sa_faults faults;
 
 	// ctl only

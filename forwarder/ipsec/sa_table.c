@@ -115,10 +115,24 @@ struct esp_lookup *esp_table_lookup(struct esp_table *t)
 
 // -- connections and policies
 
+// The connection was taken away and is back under another index.
+static void conn_move(struct esp_table *t, struct conn *c, uint32_t index)
+{
+	struct entry *e;
+
+	rcu_store(&t->lookup.conns[c->index], NULL);
+	c->index = index;
+	rcu_store(&t->lookup.conns[c->index], c->set);
+	LIST_FOREACH(e, &c->sas, of_conn)
+	__atomic_store_n(&e->sa.conn_index, index, __ATOMIC_RELAXED);
+}
+
 static struct conn *conn_get(struct esp_table *t, uint32_t id, uint32_t index)
 {
 	struct conn *c = map_find(&t->conns, &id, sizeof(id));
 
+	if (c != NULL && c->index != index)
+		conn_move(t, c, index);
 	if (c != NULL)
 		return c;
 	c = xcalloc(1, sizeof(*c));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "replay.h"
+#include "esp_replay.h"
 
 #include <string.h>
 
-unsigned replay_words(unsigned window)
+unsigned esp_replay_words(unsigned window)
 {
 	unsigned words = 2;
 
@@ -12,31 +12,31 @@ unsigned replay_words(unsigned window)
 	return words;
 }
 
-void replay_init(struct replay *r, uint64_t *ring, unsigned window, bool esn, uint64_t top)
+void esp_replay_init(struct esp_replay *r, uint64_t *ring, unsigned window, bool esn, uint64_t top)
 {
-	*r = (struct replay){
+	*r = (struct esp_replay){
 		.top = top,
 		.closed = top,
 		.window = window,
-		.mask = replay_words(window) - 1,
+		.mask = esp_replay_words(window) - 1,
 		.esn = esn,
 		.ring = ring,
 	};
-	memset(ring, 0, replay_words(window) * sizeof(*ring));
+	memset(ring, 0, esp_replay_words(window) * sizeof(*ring));
 }
 
-static bool bit_get(const struct replay *r, uint64_t seq)
+static bool bit_get(const struct esp_replay *r, uint64_t seq)
 {
 	return r->ring[seq / 64 & r->mask] >> (seq % 64) & 1;
 }
 
-static void bit_set(struct replay *r, uint64_t seq)
+static void bit_set(struct esp_replay *r, uint64_t seq)
 {
 	r->ring[seq / 64 & r->mask] |= 1ULL << (seq % 64);
 }
 
 // RFC 4303 A2.2. A window of 0 infers as one of 32 would.
-uint64_t replay_infer(const struct replay *r, uint32_t seq)
+uint64_t esp_replay_infer(const struct esp_replay *r, uint32_t seq)
 {
 	uint32_t window = r->window ? r->window : 32;
 	uint32_t top = (uint32_t)r->top, bottom = top - (window - 1);
@@ -53,7 +53,7 @@ uint64_t replay_infer(const struct replay *r, uint32_t seq)
 	return hi << 32 | seq;
 }
 
-bool replay_check(const struct replay *r, uint64_t seq)
+bool esp_replay_check(const struct esp_replay *r, uint64_t seq)
 {
 	if (seq > r->top && (!r->esn || seq >> 32 <= (r->top >> 32) + 1))
 		return true;
@@ -64,7 +64,7 @@ bool replay_check(const struct replay *r, uint64_t seq)
 	return !bit_get(r, seq);
 }
 
-static void advance(struct replay *r, uint64_t seq)
+static void advance(struct esp_replay *r, uint64_t seq)
 {
 	uint64_t from = r->top / 64, to = seq / 64;
 
@@ -75,9 +75,9 @@ static void advance(struct replay *r, uint64_t seq)
 	r->top = seq;
 }
 
-bool replay_accept(struct replay *r, uint64_t seq)
+bool esp_replay_accept(struct esp_replay *r, uint64_t seq)
 {
-	if (!replay_check(r, seq))
+	if (!esp_replay_check(r, seq))
 		return false;
 	if (seq > r->top)
 		advance(r, seq);
@@ -86,24 +86,24 @@ bool replay_accept(struct replay *r, uint64_t seq)
 	return true;
 }
 
-void replay_export(const struct replay *r, uint64_t *words, size_t len)
+void esp_replay_export(const struct esp_replay *r, uint64_t *words, size_t len)
 {
 	for (size_t m = 0; m < len; m++) {
 		words[m] = 0;
 		for (unsigned n = 0; n < 64; n++) {
 			uint64_t back = 64 * m + n;
 
-			if (back >= r->top || !replay_check(r, r->top - back))
+			if (back >= r->top || !esp_replay_check(r, r->top - back))
 				words[m] |= 1ULL << n;
 		}
 	}
 }
 
-void replay_import(struct replay *r, uint64_t top, const uint64_t *words, size_t len)
+void esp_replay_import(struct esp_replay *r, uint64_t top, const uint64_t *words, size_t len)
 {
 	size_t reach = 64 * len < r->window ? 64 * len : r->window;
 
-	replay_init(r, r->ring, r->window, r->esn, top);
+	esp_replay_init(r, r->ring, r->window, r->esn, top);
 	// What the record does not reach was not vouched for.
 	r->closed = top > reach ? top - reach : 0;
 	for (uint64_t back = 0; back < reach && back < top; back++)

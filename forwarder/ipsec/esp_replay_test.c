@@ -2,7 +2,7 @@
 
 // The ring of bits against the plainest possible model: the set of all numbers ever accepted.
 
-#include "replay.h"
+#include "esp_replay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,11 +33,11 @@ static uint64_t wander(uint64_t top, unsigned window)
 static void run(unsigned window, bool esn, uint64_t base)
 {
 	static uint8_t seen[SPAN];
-	struct replay r;
+	struct esp_replay r;
 	uint64_t top = base;
 
 	memset(seen, 0, sizeof(seen));
-	replay_init(&r, ring, window, esn, base);
+	esp_replay_init(&r, ring, window, esn, base);
 	r.closed = 0;
 	for (int i = 0; i < 20000; i++) {
 		uint64_t seq = wander(top, window), full;
@@ -45,7 +45,7 @@ static void run(unsigned window, bool esn, uint64_t base)
 
 		if (seq <= base || seq >= base + SPAN)
 			continue;
-		full = replay_infer(&r, (uint32_t)seq);
+		full = esp_replay_infer(&r, (uint32_t)seq);
 		if (esn)
 			assert_true(full == seq || top - seq >= window);
 		else
@@ -54,15 +54,15 @@ static void run(unsigned window, bool esn, uint64_t base)
 		if (full != seq)
 			fresh = false; // left of the window, taken for the next subspace: ICV fails
 		if (full == seq) {
-			assert_int_equal(replay_check(&r, seq), fresh);
-			assert_int_equal(replay_accept(&r, seq), fresh);
+			assert_int_equal(esp_replay_check(&r, seq), fresh);
+			assert_int_equal(esp_replay_accept(&r, seq), fresh);
 		}
 		if (!fresh)
 			continue;
 		seen[seq - base] = 1;
 		if (seq > top)
 			top = seq;
-		assert_false(replay_check(&r, seq));
+		assert_false(esp_replay_check(&r, seq));
 	}
 	assert_true(r.top == top);
 }
@@ -83,62 +83,62 @@ static void window_accepts_each_number_once(void **state)
 
 static void without_esn_the_numbers_end(void **state)
 {
-	struct replay r;
+	struct esp_replay r;
 
-	replay_init(&r, ring, 64, false, UINT32_MAX - 1);
-	assert_true(replay_accept(&r, replay_infer(&r, UINT32_MAX)));
-	assert_false(replay_check(&r, replay_infer(&r, 1)));
-	assert_false(replay_check(&r, 0));
+	esp_replay_init(&r, ring, 64, false, UINT32_MAX - 1);
+	assert_true(esp_replay_accept(&r, esp_replay_infer(&r, UINT32_MAX)));
+	assert_false(esp_replay_check(&r, esp_replay_infer(&r, 1)));
+	assert_false(esp_replay_check(&r, 0));
 }
 
 static void zero_is_no_sequence_number(void **state)
 {
-	struct replay r;
+	struct esp_replay r;
 
-	replay_init(&r, ring, 64, false, 0);
-	assert_false(replay_check(&r, 0));
-	replay_init(&r, ring, 64, true, 0);
-	assert_false(replay_check(&r, replay_infer(&r, 0)) && replay_infer(&r, 0) == 0);
+	esp_replay_init(&r, ring, 64, false, 0);
+	assert_false(esp_replay_check(&r, 0));
+	esp_replay_init(&r, ring, 64, true, 0);
+	assert_false(esp_replay_check(&r, esp_replay_infer(&r, 0)) && esp_replay_infer(&r, 0) == 0);
 }
 
 static void esn_does_not_go_below_its_first_subspace(void **state)
 {
-	struct replay r;
+	struct esp_replay r;
 
-	replay_init(&r, ring, 64, true, 0);
-	assert_true(replay_accept(&r, 3));
+	esp_replay_init(&r, ring, 64, true, 0);
+	assert_true(esp_replay_accept(&r, 3));
 	// Looks like a straggler of the subspace before the first one.
-	assert_false(replay_check(&r, replay_infer(&r, UINT32_MAX - 5)));
+	assert_false(esp_replay_check(&r, esp_replay_infer(&r, UINT32_MAX - 5)));
 }
 
 static void nothing_at_or_below_a_closed_top_passes(void **state)
 {
-	struct replay r;
+	struct esp_replay r;
 
-	replay_init(&r, ring, 128, true, 1000);
+	esp_replay_init(&r, ring, 128, true, 1000);
 	for (uint64_t seq = 900; seq <= 1000; seq++)
-		assert_false(replay_check(&r, seq));
-	assert_true(replay_accept(&r, 1002));
-	assert_true(replay_accept(&r, 1001));
-	assert_false(replay_accept(&r, 1000));
+		assert_false(esp_replay_check(&r, seq));
+	assert_true(esp_replay_accept(&r, 1002));
+	assert_true(esp_replay_accept(&r, 1001));
+	assert_false(esp_replay_accept(&r, 1000));
 }
 
 static void exported_window_goes_on_exactly(void **state)
 {
 	static uint64_t other[REPLAY_WORDS_MAX];
 	uint64_t words[4096 / 64];
-	struct replay a, b;
+	struct esp_replay a, b;
 
 	srandom(2);
 	for (size_t i = 0; i < WINDOWS; i++) {
-		replay_init(&a, ring, windows[i], true, 0);
+		esp_replay_init(&a, ring, windows[i], true, 0);
 		for (int n = 0; n < 5000; n++)
-			replay_accept(&a, a.top + 3 - (uint64_t)random() % 20);
-		replay_export(&a, words, 4096 / 64);
-		replay_init(&b, other, windows[i], true, 0);
-		replay_import(&b, a.top, words, 4096 / 64);
+			esp_replay_accept(&a, a.top + 3 - (uint64_t)random() % 20);
+		esp_replay_export(&a, words, 4096 / 64);
+		esp_replay_init(&b, other, windows[i], true, 0);
+		esp_replay_import(&b, a.top, words, 4096 / 64);
 		for (uint64_t seq = a.top > 9000 ? a.top - 9000 : 0; seq < a.top + 100; seq++)
-			assert_int_equal(replay_check(&a, seq), replay_check(&b, seq));
+			assert_int_equal(esp_replay_check(&a, seq), esp_replay_check(&b, seq));
 	}
 }
 

@@ -15,7 +15,7 @@
 // the top clears whole words only.
 #define REPLAY_WORDS_MAX 128
 
-struct replay {
+struct esp_replay {
 	uint64_t top;    // highest number accepted
 	uint64_t closed; // nothing at or below it is accepted
 	uint32_t window; // 0: no replay check
@@ -25,17 +25,17 @@ struct replay {
 };
 
 // Words of ring a window needs.
-unsigned replay_words(unsigned window);
-// Ring of replay_words(window) words is the caller's. Nothing at or below `top` is accepted.
-void replay_init(struct replay *r, uint64_t *ring, unsigned window, bool esn, uint64_t top);
+unsigned esp_replay_words(unsigned window);
+// Ring of esp_replay_words(window) words is the caller's. Nothing at or below `top` is accepted.
+void esp_replay_init(struct esp_replay *r, uint64_t *ring, unsigned window, bool esn, uint64_t top);
 
 // The full number of a packet that carries the low 32 bits `seq`.
-uint64_t replay_infer(const struct replay *r, uint32_t seq);
+uint64_t esp_replay_infer(const struct esp_replay *r, uint32_t seq);
 // Whether `seq` may still be accepted.
-bool replay_check(const struct replay *r, uint64_t seq);
+bool esp_replay_check(const struct esp_replay *r, uint64_t seq);
 // The packet is genuine: checks again and marks it. false: seen meanwhile.
-bool replay_accept(struct replay *r, uint64_t seq);
+bool esp_replay_accept(struct esp_replay *r, uint64_t seq);
 
 // Bit n of word m: top - (64 m + n) has been seen (or is not acceptable); for moving an SA.
-void replay_export(const struct replay *r, uint64_t *words, size_t len);
-void replay_import(struct replay *r, uint64_t top, const uint64_t *words, size_t len);
+void esp_replay_export(const struct esp_replay *r, uint64_t *words, size_t len);
+void esp_replay_import(struct esp_replay *r, uint64_t top, const uint64_t *words, size_t len);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Inbound ESP, plain or in UDP. Packets come with their data at an outer header that is ours; each
+// goes to its SA's owner worker. What comes out of a tunnel enters the connection's own VRF and no
+// other; what comes out of transport mode goes on as the connection's GRE.
+
+#include "conn/conn_in.h"
+#include "graph.h"
+#include "ipsec.h"
+#include "rcu.h"
+
+struct in_vector {
+	struct rte_mbuf *pkts[NODE_VECTOR];
+	struct esp_sa *sas[NODE_VECTOR];
+	struct esp_at at[NODE_VECTOR];
+	uint16_t len;
+};
+
+// Those whose SPI may be one of ours; the SAs' memory is on its way.
+static void find(struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct in_vector *v)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		enum drop_reason reason = esp_find(m, &v->at[v->len]);
+		struct esp_sa *sa;
+
+		if (unlikely(reason != DROP_NONE)) {
+			packet_drop(w, m, reason);
+			continue;
+		}
+		sa = esp_lookup_in(ipsec_lookup, v->at[v->len].spi);
+		if (unlikely(sa == NULL)) {
+			packet_drop(w, m, DROP_ESP_UNKNOWN_SPI);
+			continue;
+		}
+		__builtin_prefetch(sa);
+		v->sas[v->len] = sa;
+		v->pkts[v->len++] = m;
+	}
+}
+
+// Those that are this worker's.
+static void keep_own(struct worker *w, struct in_vector *v)
+{
+	uint16_t len = 0;
+
+	for (uint16_t i = 0; i < v->len; i++) {
+		struct esp_sa *sa = v->sas[i];
+
+		if (unlikely(sa->spi != v->at[i].spi)) {
+			packet_drop(w, v->pkts[i], DROP_ESP_UNKNOWN_SPI);
+			continue;
+		}
+		if (unlikely(sa->owner != w->index)) {
+			worker_handoff(w, sa->owner, NODE_ESP_IN, v->pkts[i]);
+			continue;
+		}
+		v->pkts[len] = v->pkts[i];
+		v->sas[len] = sa;
+		v->at[len++] = v->at[i];
+	}
+	v->len = len;
+}
+
+static void deliver(struct worker *w, struct rte_mbuf *m, const struct esp_sa *sa)
+{
+	const struct conn_fwd *c = rcu_load(&conn_fwd_table[sa->conn_index]);
+	struct packet_meta *meta = packet_meta(m);
+
+	meta->csum_start = 0; // what was owed was the outer header's
+	if (unlikely(c == NULL || c->id != sa->conn)) {
+		packet_drop(w, m, DROP_CONN_DOWN);
+		return;
+	}
+	if (likely(sa->mode == API_SA_TUNNEL)) {
+		conn_in(w, m, c);
+		return;
+	}
+	meta->conn = c->conn;
+	m->l3_len = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 4
+			    ? (*rte_pktmbuf_mtod(m, const uint8_t *) & 15u) * 4
+			    : 40;
+	node_push(w, NODE_GRE_IN, m);
+}
+
+static void esp_in_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct esp_ctx *ctx = &ipsec_ctx[w->index];
+	uint8_t verdicts[NODE_VECTOR];
+	struct in_vector v;
+
+	v.len = 0;
+	find(w, pkts, n, &v);
+	keep_own(w, &v);
+	ctx->now_ns = worker_now(w);
+	esp_decap(ctx, v.pkts, v.sas, v.at, verdicts, v.len);
+	for (uint16_t i = 0; i < v.len; i++) {
+		if (likely(verdicts[i] == DROP_NONE)) {
+			deliver(w, v.pkts[i], v.sas[i]);
+			continue;
+		}
+		packet_meta(v.pkts[i])->conn = v.sas[i]->conn_index;
+		packet_drop(w, v.pkts[i], verdicts[i]);
+	}
+}
+
+const struct node node_esp_in = {.name = "esp_in", .run = esp_in_run};
