@@ -175,3 +175,15 @@ def test_route_refresh_and_policy_change_without_a_reset(scene):
     wait_for(lambda: speaker.state(7, "10.0.0.2").refresh.received > 0, what="BIRD's ROUTE-REFRESH")
     assert "192.168.0.0/24" in bird.routes()
     assert speaker.state(7, "10.0.0.2").flaps == 0
+
+
+def test_hundreds_of_networks_are_announced_under_the_seccomp_filter(scene):
+    net, speaker, _, site = scene
+    speaker.router(7, 64512, "10.0.0.1")
+    for i in range(300):
+        speaker.network(7, "192.168.%d.%d/32" % (i // 256, i % 256))
+    speaker.peer(7, "10.0.0.2", 65001)
+    bird = Bird(net, site, "bird", "router id 10.0.0.2;\n" + bgp(channels="ipv4 { import all; export all; };"))
+    speaker.wait_established(7, "10.0.0.2")
+    wait_for(lambda: len(bird.routes()) == 300, what="all networks at BIRD")
+    assert speaker.process.alive()
