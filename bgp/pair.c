@@ -293,7 +293,8 @@ static bool step(struct pair *p)
 			moved = true;
 			continue;
 		}
-		moved |= deliver(&l->end[0]) | deliver(&l->end[1]);
+		moved |= deliver(&l->end[0]);
+		moved |= deliver(&l->end[1]);
 		if (!l->end[0].size && !l->end[1].size)
 			moved |= hang_up(l);
 	}
