@@ -59,16 +59,17 @@ class Lab:
             api.set("route", direct.route(VRF, "10.2.0.0/24", "CONN", ESP))
             api.set("sa_policy", conn=ESP, child=CHILD, out_spi=OUT_SPI)
 
-    def key(self, name, esn=False, udp=False):
+    def key(self, name, esn=False, udp=False, conn=ESP, transport=False):
         """Fresh keys on both sides."""
         encryption, integrity, key_size, mac_size, words = CIPHERS[name]
         flags = (C["API_SA_F_ESN"] if esn else 0) | (C["API_SA_F_UDP"] if udp else 0)
-        self.forget()
+        mode = "transport" if transport else "tunnel"
+        self.forget(conn)
         with self.gateway.api() as api:
             for direction, spi in (("IN", IN_SPI), ("OUT", OUT_SPI)):
                 key, auth = secrets.token_bytes(key_size), secrets.token_bytes(mac_size)
-                sa = structs["api_sa"](conn=ESP, spi=spi, dir=C["API_SA_" + direction], child=CHILD, slot=SLOT, flags=flags,
-                                       mode=C["API_SA_TUNNEL"], cipher=encryption, integrity=integrity, replay_window=64,
+                sa = structs["api_sa"](conn=conn, spi=spi, dir=C["API_SA_" + direction], child=CHILD, slot=SLOT, flags=flags,
+                                       mode=C["API_SA_" + mode.upper()], cipher=encryption, integrity=integrity, replay_window=64,
                                        key_size=key_size, auth_key_size=mac_size, local=ip(GW), remote=ip(GUEST),
                                        local_port=4500 if udp else 0, remote_port=4500 if udp else 0)
                 sa.key[:key_size], sa.auth_key[:mac_size] = key, auth
@@ -76,18 +77,22 @@ class Lab:
                 src, dst = (GUEST, GW) if direction == "IN" else (GW, GUEST)
                 algorithm = (AEAD % (words[0], key.hex())) if not mac_size else HMAC % (
                     words[0], key.hex(), words[1], auth.hex(), words[2])
-                self.guest.sh("ip xfrm state add src %s dst %s proto esp spi 0x%08x reqid 1 mode tunnel %s %s %s" % (
-                    src, dst, spi, "replay-window 64 flag esn" if esn else "replay-window 32", algorithm,
+                self.guest.sh("ip xfrm state add src %s dst %s proto esp spi 0x%08x reqid 1 mode %s %s %s %s" % (
+                    src, dst, spi, mode, "replay-window 64 flag esn" if esn else "replay-window 32", algorithm,
                     "encap espinudp 4500 4500 0.0.0.0" if udp else ""))
+                if transport:
+                    self.guest.sh("ip xfrm policy add src %s dst %s proto gre dir %s tmpl proto esp reqid 1 mode transport" % (
+                        src, dst, "out" if direction == "IN" else "in"))
+                    continue
                 inside = ("10.2.0.0/24", "10.1.0.0/24") if direction == "IN" else ("10.1.0.0/24", "10.2.0.0/24")
                 self.guest.sh("ip xfrm policy add src %s dst %s dir %s tmpl src %s dst %s proto esp reqid 1 mode tunnel" % (
                     *inside, "out" if direction == "IN" else "in", src, dst))
 
-    def forget(self):
+    def forget(self, conn=ESP):
         self.guest.sh("ip xfrm state flush; ip xfrm policy flush")
         with self.gateway.api() as api:
             for direction, spi in (("IN", IN_SPI), ("OUT", OUT_SPI)):
-                api.delete("sa", conn=ESP, spi=spi, dir=C["API_SA_" + direction])
+                api.delete("sa", conn=conn, spi=spi, dir=C["API_SA_" + direction])
 
     def both_ways(self, count=10, size=200):
         """Answers to pings from the LAN, and to pings from the guest."""
@@ -149,3 +154,30 @@ def test_without_an_sa_nothing_leaves_and_the_reason_is_counted(lab):
     after = lab.gateway.counters()
     drops = {k: after[k] - before.get(k, 0) for k in after if k.startswith("drop.") and after[k] != before.get(k, 0)}
     assert set(drops) <= {"drop.conn_down", "drop.esp_no_sa", "drop.no_route"} and sum(drops.values()) >= 3, drops
+
+
+@pytest.mark.parametrize("name", ["aes-256-gcm", "aes-256-cbc-sha1"])
+def test_kernels_gre_in_transport_mode_and_never_in_clear(lab, name):
+    """The same guest by GRE that its SAs protect; when they are gone the kernel's clear GRE is refused."""
+    gre, far = 13, "10.3.0.1"
+    lab.guest.sh("ip link add gre9 type gre local %s remote %s key 9 ttl 64" % (GUEST, GW))
+    lab.guest.sh("ip addr add %s/24 dev gre9; ip link set gre9 up; ip route replace 10.1.0.0/24 dev gre9 src %s" % (far, far))
+    try:
+        with lab.gateway.api() as api:
+            api.set("conn", conn=gre, vrf=VRF, slot=SLOT, type=C["API_CONN_GRE"], local=ip(GW), remote=ip(GUEST), gre_key=9,
+                    flags=C["API_CONN_F_ENABLED"] | C["API_CONN_F_GRE_KEY"] | C["API_CONN_F_GRE_OVER_IPSEC"])
+            api.set("route", direct.route(VRF, "10.3.0.0/24", "CONN", gre))
+            api.set("sa_policy", conn=gre, child=CHILD, out_spi=OUT_SPI)
+        lab.key(name, conn=gre, transport=True)
+        wait_for(lambda: ping(lab.lan, far, 1), 10, "the first packet passes")
+        assert ping(lab.lan, far, 10, size=1200) == 10
+        assert lab.stats()[IN_SPI].packets > 10
+        lab.forget(conn=gre)
+        before = lab.gateway.counters().get("drop.esp_required", 0)
+        assert lab.guest.ping(INSIDE_LAN, 3, more="-I " + far) == 0
+        assert lab.gateway.counters()["drop.esp_required"] == before + 3
+    finally:
+        lab.guest.sh("ip link del gre9; ip route replace 10.1.0.0/24 via %s src %s" % (GW, INSIDE_GUEST))
+        lab.forget(conn=gre)
+        with lab.gateway.api() as api:
+            api.delete("conn", conn=gre)
