@@ -64,6 +64,8 @@ bool agent_is_settled(const struct agent *a)
 
 	if (forwarder && !target_is_ready(forwarder))
 		return false;
+	if (a->desired.queued_len[DESIRED_KERNEL])
+		return false;
 	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
 		if (a->targets[i] &&
 			(target_is_learning(a->targets[i]) || a->desired.queued_len[i] ||
@@ -73,7 +75,7 @@ bool agent_is_settled(const struct agent *a)
 	return true;
 }
 
-static void agent_report(struct agent *a)
+void agent_report(struct agent *a)
 {
 	if (agent_is_settled(a))
 		report_reached(&a->report, a->term, a->revision);
@@ -99,13 +101,14 @@ static void agent_on_found(
 
 static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
 {
+	static const uint16_t events[DESIRED_TARGETS] = {
+		[DESIRED_FORWARDER] = API_TYPE_CONN_EVENT, [DESIRED_BGP] = API_TYPE_BGP_SOCKET};
 	struct agent *a = ctx;
-	const uint16_t types[] = {API_TYPE_CONN_EVENT};
 
-	if (id != DESIRED_FORWARDER)
-		return;
-	api_client_subscribe(target_client(a->targets[id]), types, 1);
-	stats_set_forwarder(&a->stats, target_client(a->targets[id]));
+	if (events[id])
+		api_client_subscribe(target_client(a->targets[id]), &events[id], 1);
+	if (id == DESIRED_FORWARDER)
+		stats_set_forwarder(&a->stats, target_client(a->targets[id]));
 }
 
 static void agent_on_down(void *ctx, enum desired_target id)
@@ -119,6 +122,7 @@ static void agent_on_down(void *ctx, enum desired_target id)
 	if (!a->south || !south_is_fresh(a->south)) {
 		a->slots.confirmed = false;
 		memset(a->slots.epochs, 0, sizeof(a->slots.epochs));
+		a->slots.changed = true;
 	}
 }
 
@@ -129,6 +133,51 @@ static void agent_on_event(
 
 	if (type == API_TYPE_CONN_EVENT)
 		stats_conn_event(&a->stats);
+	else if (type == API_TYPE_BGP_SOCKET && size >= sizeof(struct api_bgp_socket))
+		agent_give_socket(a, object);
+}
+
+// -- slots
+
+static bool agent_holds(const struct agent *a, const struct desired *d)
+{
+	const struct api_slot *slot = (const struct api_slot *)d->value;
+
+	return desired_is_wanted(d) && slot->active &&
+	       slots_may_activate(&a->slots, slot->slot, slot->epoch);
+}
+
+static bool agent_is_held(void *ctx, uint16_t slot)
+{
+	const struct agent *a = ctx;
+
+	return slot < SLOTS_MAX && a->slots.held[slot];
+}
+
+// Looks again at which slots are held; what speaks for those that came or went follows.
+static void agent_update_held(struct agent *a)
+{
+	const struct desired_type *type = desired_type_find(API_TYPE_SLOT);
+	bool changed = false;
+
+	for (uint16_t slot = 1; slot < SLOTS_MAX; slot++) {
+		struct desired *d = desired_find(&a->desired, type, &slot);
+		bool held = d && agent_holds(a, d);
+
+		changed |= held != a->slots.held[slot];
+		a->slots.held[slot] = held;
+	}
+	if (changed)
+		desired_slots_changed(&a->desired);
+	a->slots.changed = false;
+}
+
+static void agent_on_value(void *ctx, const struct desired *d)
+{
+	struct agent *a = ctx;
+
+	if (d->type->type == API_TYPE_SLOT)
+		a->slots.changed = true;
 }
 
 static bool agent_before_slot(struct agent *a, struct api_slot *slot)
@@ -147,9 +196,12 @@ static bool agent_before_slot(struct agent *a, struct api_slot *slot)
 
 static bool agent_before_set(void *ctx, const struct desired *d, void *object, int *ret_fd)
 {
-	if (d->type->type == API_TYPE_SLOT)
-		return agent_before_slot(ctx, object);
-	return true;
+	switch (d->type->type) {
+	case API_TYPE_SLOT: return agent_before_slot(ctx, object);
+	case API_TYPE_TUN: return agent_before_tun(ctx, object, ret_fd);
+	case API_TYPE_BGP_SOCKET: return agent_before_socket(ctx, object, ret_fd);
+	default: return true;
+	}
 }
 
 static const struct target_ops agent_target_ops = {.ready = agent_on_ready,
@@ -159,8 +211,11 @@ static const struct target_ops agent_target_ops = {.ready = agent_on_ready,
 	.found = agent_on_found,
 	.before_set = agent_before_set};
 
-static void agent_push(struct agent *a)
+void agent_push(struct agent *a)
 {
+	if (a->slots.changed)
+		agent_update_held(a);
+	agent_push_kernel(a);
 	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
 		if (a->targets[i])
 			target_push(a->targets[i]);
@@ -189,8 +244,10 @@ static void agent_release_slots(struct agent *a)
 			a->slots.withheld[slot] ? desired_find(&a->desired, type, &slot) : NULL;
 		const struct api_slot *value = d ? (const struct api_slot *)d->value : NULL;
 
-		if (value && d->value_size && slots_may_activate(&a->slots, slot, value->epoch))
+		if (value && d->value_size && slots_may_activate(&a->slots, slot, value->epoch)) {
 			desired_enqueue(&a->desired, d);
+			a->slots.changed = true;
+		}
 	}
 	agent_push(a);
 }
@@ -398,6 +455,8 @@ int agent_init(struct agent *a, struct event_base *base)
 	a->base = base;
 	desired_init(&a->desired);
 	a->desired.on_status = agent_on_status;
+	a->desired.on_value = agent_on_value;
+	a->desired.is_held = agent_is_held;
 	a->desired.ctx = a;
 	wanted_init(&a->wanted, &a->desired);
 	a->wanted.on_trouble = agent_on_trouble;
@@ -413,6 +472,8 @@ int agent_init(struct agent *a, struct event_base *base)
 	a->tls = (struct http_tls){
 		.ca_file = a->ca_file, .cert_file = a->identity_file, .key_file = a->identity_file};
 	ret = agent_open_disk(a);
+	if (!ret)
+		ret = agent_start_kernel(a);
 	return ret < 0 ? ret : agent_start_status(a, random[0]);
 }
 
@@ -423,6 +484,7 @@ void agent_fini(struct agent *a)
 	south_free(a->south);
 	for (size_t i = 0; i < DESIRED_TARGETS; i++)
 		target_free(a->targets[i]);
+	agent_stop_kernel(a);
 	stats_fini(&a->stats);
 	report_fini(&a->report);
 	desired_fini(&a->desired);

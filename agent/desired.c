@@ -7,7 +7,7 @@
 
 #include "xmalloc.h"
 
-#define DESIRED_OBJECT_MAX 4096 // bytes of a merged object
+#define DESIRED_OBJECT_MAX 4096 // bytes of a merged object: routes
 
 void desired_init(struct desired_set *set)
 {
@@ -108,10 +108,15 @@ static void desired_put(struct desired_set *set, struct desired *d, enum desired
 	set->queued_len[d->type->target]++;
 }
 
+bool desired_is_wanted(const struct desired *d)
+{
+	return !SLIST_EMPTY(&d->contributions) && !d->is_elsewhere;
+}
+
 void desired_enqueue(struct desired_set *set, struct desired *d)
 {
 	d->retried = false;
-	desired_put(set, d, SLIST_EMPTY(&d->contributions) ? DESIRED_DEL : DESIRED_SET);
+	desired_put(set, d, desired_is_wanted(d) ? DESIRED_SET : DESIRED_DEL);
 }
 
 static struct desired *queue_first(
@@ -182,14 +187,17 @@ static void desired_set_status(
 
 void desired_answered(struct desired_set *set, struct desired *d, int status, const char *text)
 {
-	bool wanted = !SLIST_EMPTY(&d->contributions);
+	bool wanted = desired_is_wanted(d);
 
+	d->is_outdated = false;
 	d->in_flight--;
 	set->in_flight_len[d->type->target]--;
 	if (d->in_flight || d->queue_no != DESIRED_IDLE)
 		return; // a newer word is on its way
 	if (!wanted && status >= 0) {
-		desired_drop(set, d);
+		d->present = false;
+		if (SLIST_EMPTY(&d->contributions))
+			desired_drop(set, d);
 		return;
 	}
 	if (status < 0 && !d->retried) {
@@ -239,31 +247,70 @@ void contribution_list_free(struct contribution_list *list)
 	list->len = 0;
 }
 
-// Brings value up to date with the contributions, and queues d when that changed something.
-static void desired_touch(struct desired_set *set, struct desired *d)
+static bool is_elsewhere(const struct desired_set *set, const struct desired *d)
+{
+	uint16_t slot;
+
+	if (!d->type->slot_offset || !set->is_held || !d->value_size)
+		return false;
+	memcpy(&slot, d->value + d->type->slot_offset, sizeof(slot));
+	return !set->is_held(set->ctx, slot);
+}
+
+// Whether the value is another than before.
+static bool desired_revalue(struct desired_set *set, struct desired *d)
 {
 	uint8_t object[DESIRED_OBJECT_MAX] __attribute__((aligned(8)));
 	const struct contribution *first = SLIST_FIRST(&d->contributions);
 	const uint8_t *value = first ? first->object : NULL;
 	size_t size = first ? first->size : 0;
 
-	set->touched++;
-	if (!first && !d->present) {
-		desired_drop(set, d);
-		return;
-	}
-	if (first && SLIST_NEXT(first, of_desired) && d->type->merge) {
-		size = d->type->merge(d, object);
+	if (first && d->type->merge) {
+		size = d->type->merge(set, d, object);
 		value = object;
 	}
 	if (first && size == d->value_size && !memcmp(value, d->value, size))
-		return;
+		return false;
 	if (size) {
 		d->value = xrealloc(d->value, size);
 		memcpy(d->value, value, size);
 	}
 	d->value_size = (uint32_t)size;
-	desired_enqueue(set, d);
+	return true;
+}
+
+void desired_touch(struct desired_set *set, struct desired *d)
+{
+	bool elsewhere, changed;
+
+	set->touched++;
+	changed = desired_revalue(set, d);
+	elsewhere = is_elsewhere(set, d);
+	changed |= elsewhere != d->is_elsewhere;
+	d->is_elsewhere = elsewhere;
+	if (!changed)
+		return;
+	if (set->on_value)
+		set->on_value(set->ctx, d);
+	if (desired_is_wanted(d) || d->present)
+		desired_enqueue(set, d);
+	else if (SLIST_EMPTY(&d->contributions))
+		desired_drop(set, d);
+	else
+		desired_dequeue(set, d);
+}
+
+void desired_slots_changed(struct desired_set *set)
+{
+	for (size_t i = 0; i < desired_type_len; i++) {
+		struct desired *d;
+		size_t at = 0;
+
+		while (desired_types[i].slot_offset && (d = map_next(&set->maps[i], &at))) {
+			if (is_elsewhere(set, d) != d->is_elsewhere)
+				desired_touch(set, d);
+		}
+	}
 }
 
 static struct contribution *contribution_same(
@@ -371,9 +418,10 @@ void desired_found(
 		return;
 	d = desired_make(set, type, object);
 	d->present = true;
-	if (SLIST_EMPTY(&d->contributions)) {
+	if (!desired_is_wanted(d)) {
 		desired_enqueue(set, d);
-	} else if (objects_equal(d->value, d->value_size, object, size)) {
+	} else if (!d->is_outdated &&
+		   (type->is_by_key || objects_equal(d->value, d->value_size, object, size))) {
 		desired_set_status(set, d, 0, "");
 	} else {
 		desired_enqueue(set, d);
@@ -386,7 +434,7 @@ void desired_dumped(struct desired_set *set, const struct desired_type *type)
 	size_t at = 0;
 
 	while ((d = map_next(desired_map(set, type), &at))) {
-		if (!d->present && !SLIST_EMPTY(&d->contributions))
+		if (!d->present && desired_is_wanted(d))
 			desired_enqueue(set, d);
 	}
 }

@@ -10,6 +10,9 @@
 // from the bottom of the dependencies up, then deletions from the top down (so that a route has its
 // new connection before it loses the old one), then once more what was refused, since a deletion
 // may have made room for it.
+//
+// What speaks for a slot (BGP, IKE) is wanted only while the slot is held here: the set asks, and
+// desired_slot_changed() tells it to ask again.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,20 +21,31 @@
 
 #include "map.h"
 
-enum desired_target { DESIRED_FORWARDER, DESIRED_BGP, DESIRED_IKE, DESIRED_TARGETS };
+// The kernel stands for what service.h makes there.
+enum desired_target {
+	DESIRED_FORWARDER,
+	DESIRED_BGP,
+	DESIRED_IKE,
+	DESIRED_KERNEL,
+	DESIRED_TARGETS
+};
 
 struct desired;
+struct desired_set;
 
 struct desired_type {
-	uint16_t type;  // enum api_type
-	uint8_t target; // enum desired_target
-	uint8_t pad;
-	uint32_t size; // of the struct
+	uint16_t type;        // enum api_type
+	uint8_t target;       // enum desired_target
+	bool is_blind;        // the target cannot be asked for them: it is told them all each time
+	bool is_by_key;       // one that is there is right: the rest is added when it is sent
+	uint16_t slot_offset; // of the uint16_t slot that must be held here; 0: none
+	uint32_t size;        // of the struct
 	uint32_t key_size;
 	const char *name;
-	// Makes one of several contributions; NULL: they are equal, the first is taken. Writes at
-	// most `size` bytes and returns how many.
-	size_t (*merge)(const struct desired *d, uint8_t *ret_object);
+	// Makes one of the contributions; NULL: they are equal, the first is taken. Writes at most
+	// `size` bytes and returns how many.
+	size_t (*merge)(
+		const struct desired_set *set, const struct desired *d, uint8_t *ret_object);
 	// Objects of the target that are not the agent's business. May be NULL.
 	bool (*foreign)(const void *object);
 };
@@ -62,6 +76,8 @@ struct desired {
 	uint32_t value_size;
 	uint8_t queue_no;   // enum desired_queue_no
 	bool present;       // the target has it, in this or another form
+	bool is_elsewhere;  // its slot is not held here
+	bool is_outdated;   // what the target has under this key is not what is meant now
 	bool retried;       // a second refusal is final
 	uint32_t in_flight; // requests not answered yet
 	int status;         // 0, or why the target refused it
@@ -88,8 +104,15 @@ struct desired_set {
 	uint64_t touched; // desired objects recomputed since the start
 	// The status of d changed: from refused to accepted or the reverse, or in its words.
 	void (*on_status)(void *ctx, const struct desired *d);
+	// d has another value, or none. May be NULL.
+	void (*on_value)(void *ctx, const struct desired *d);
+	bool (*is_held)(void *ctx, uint16_t slot);        // NULL: all slots are
+	bool (*is_conn_usable)(void *ctx, uint32_t conn); // up; NULL: all are
 	void *ctx;
 };
+
+// Somebody wants it, and here.
+bool desired_is_wanted(const struct desired *d);
 
 void desired_init(struct desired_set *set);
 void desired_fini(struct desired_set *set);
@@ -98,6 +121,7 @@ void desired_fini(struct desired_set *set);
 struct contribution_list {
 	struct contributions head;
 	size_t len;
+	char warning[256]; // what is obeyed but unwise, in words; "" if nothing
 };
 // Copies the object, which starts with its key. Several of one key are merged like those of several
 // owners.
@@ -113,6 +137,10 @@ struct desired *desired_find(
 	const struct desired_set *set, const struct desired_type *type, const void *key);
 // Queues d to be set, or deleted if nobody wants it.
 void desired_enqueue(struct desired_set *set, struct desired *d);
+// Brings d up to date when something else that its merge reads has changed.
+void desired_touch(struct desired_set *set, struct desired *d);
+// Slots have come or gone: what speaks for them is told or taken back.
+void desired_slots_changed(struct desired_set *set);
 // Queues everything that was refused once more.
 void desired_retry_refused(struct desired_set *set);
 

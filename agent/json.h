@@ -13,6 +13,7 @@
 
 struct json_reader {
 	const json_t *object;
+	const char *key; // of the southbound object; NULL within one
 	bool failed;
 	char text[128]; // what was wrong first, naming the member
 };

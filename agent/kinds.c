@@ -14,6 +14,9 @@ const struct kind kinds[] = {
 	{"connection", true, kind_connection},
 	{"routes", false, kind_routes},
 	{"bgpRouter", false, kind_bgp_router},
+	{"bgpPeer", true, kind_bgp_peer},
+	{"policyMap", false, kind_policy_map},
+	{"credential", true, kind_credential},
 };
 const size_t kind_len = sizeof(kinds) / sizeof(*kinds);
 

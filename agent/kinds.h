@@ -28,3 +28,6 @@ void kind_host(struct json_reader *r, struct contribution_list *out);
 void kind_connection(struct json_reader *r, struct contribution_list *out);
 void kind_routes(struct json_reader *r, struct contribution_list *out);
 void kind_bgp_router(struct json_reader *r, struct contribution_list *out);
+void kind_bgp_peer(struct json_reader *r, struct contribution_list *out);
+void kind_policy_map(struct json_reader *r, struct contribution_list *out);
+void kind_credential(struct json_reader *r, struct contribution_list *out);

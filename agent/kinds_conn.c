@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kinds.h"
+#include "kinds_ipsec.h"
 #include "objects.h"
 #include "proto.h"
 
@@ -98,11 +99,13 @@ void kind_connection(struct json_reader *r, struct contribution_list *out)
 	if (!conn.conn || !conn.vrf || !conn.type)
 		json_reader_fail(r, "connection, vrf and type are needed");
 	add(out, API_TYPE_CONN, &conn, sizeof(conn));
+	if (conn.type == API_CONN_IPSEC)
+		kinds_add_ike(r, &conn, out);
 	add_connected(out, &conn);
 }
 
 static void read_route(struct json_reader *e, const struct api_route *block, uint32_t conn,
-	struct contribution_list *out)
+	uint16_t slot, struct contribution_list *out)
 {
 	struct api_route route = *block;
 
@@ -110,6 +113,7 @@ static void read_route(struct json_reader *e, const struct api_route *block, uin
 	route.metric = (uint32_t)json_get_uint(e, "metric", UINT32_MAX);
 	route.path_count = 1;
 	route.path[0] = (struct api_path){.type = API_PATH_CONN,
+		.pad = slot,
 		.weight = (uint8_t)json_get_uint(e, "weight", UINT8_MAX),
 		.id = conn,
 		.via = json_get_ip(e, "via")};
@@ -125,6 +129,7 @@ void kind_routes(struct json_reader *r, struct contribution_list *out)
 		.source = API_ROUTE_STATIC,
 		.preference = 1};
 	uint32_t conn = (uint32_t)json_get_uint(r, "connection", UINT32_MAX);
+	uint16_t slot = (uint16_t)json_get_uint(r, "slot", 4095);
 	size_t i;
 
 	if (!block.vrf || !conn)
@@ -133,7 +138,7 @@ void kind_routes(struct json_reader *r, struct contribution_list *out)
 		struct json_reader e;
 
 		json_reader_init(&e, entry);
-		read_route(&e, &block, conn, out);
+		read_route(&e, &block, conn, slot, out);
 		if (e.failed)
 			json_reader_fail(r, "routes[%zu].%.90s", i, e.text);
 	}

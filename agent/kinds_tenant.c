@@ -105,11 +105,3 @@ void kind_host(struct json_reader *r, struct contribution_list *out)
 		json_reader_fail(r, "address: missing");
 	add(out, API_TYPE_HOST, &host, sizeof(host));
 }
-
-void kind_bgp_router(struct json_reader *r, struct contribution_list *out)
-{
-	struct api_tun tun = {.vrf = read_vrf(r)};
-
-	if (json_get_bool(r, "service"))
-		add(out, API_TYPE_TUN, &tun, sizeof(tun));
-}

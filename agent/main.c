@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent.h"
 #include "log.h"
@@ -31,6 +32,17 @@ static const char usage[] = "usage: isthmus-agent [-c FILE] [-v]\n"
 static void on_signal(evutil_socket_t signal, short what, void *arg)
 {
 	event_base_loopbreak(arg);
+}
+
+// Descriptors of thousands of devices may be on their way to the forwarder at once.
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int run(struct agent *a)
@@ -82,6 +94,7 @@ int main(int argc, char **argv)
 	}
 	log_init("isthmus-agent", level);
 	signal(SIGPIPE, SIG_IGN);
+	raise_limit();
 	if (config_read(path, &agent.config, &text) < 0) {
 		log_error("%s", text);
 		free(text);

@@ -17,6 +17,8 @@ struct slots {
 	bool confirmed;             // the controller's own words, not the disk's, are what we hold
 	uint64_t epochs[SLOTS_MAX]; // confirmed, by slot; 0: none
 	bool withheld[SLOTS_MAX];   // given as inactive
+	bool held[SLOTS_MAX];       // used here: BGP and IKE may speak for it
+	bool changed;               // held[] is to be looked at again
 };
 
 bool slots_may_activate(const struct slots *s, uint16_t slot, uint64_t epoch);

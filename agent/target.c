@@ -24,6 +24,7 @@ struct target {
 	struct api_client *client;
 	struct target_dump *dumps; // one a type
 	size_t dumps_open;
+	uint64_t instance;
 	bool restarted, ready, pushing, was_down;
 };
 
@@ -65,6 +66,11 @@ void target_free(struct target *t)
 struct api_client *target_client(struct target *t)
 {
 	return t->client;
+}
+
+uint64_t target_instance(const struct target *t)
+{
+	return t->instance;
 }
 
 bool target_is_ready(const struct target *t)
@@ -123,12 +129,17 @@ static void target_on_up(void *ctx, const struct api_hello *server, bool restart
 	log_info("connected to %s (%s %s, process %u)", target_names[t->id], server->name,
 		server->software, server->pid);
 	t->restarted = restarted;
+	t->instance = server->instance;
 	t->was_down = false;
 	desired_forget_target(t->desired, t->id);
 	t->dumps_open = 0;
 	for (size_t i = 0; i < desired_type_len; i++) {
 		if (desired_types[i].target != t->id)
 			continue;
+		if (desired_types[i].is_blind) {
+			desired_dumped(t->desired, &desired_types[i]);
+			continue;
+		}
 		t->dumps[i] = (struct target_dump){.target = t, .type = &desired_types[i]};
 		t->dumps_open++;
 		api_client_dump(t->client, desired_types[i].type, NULL, 0, target_on_object,
@@ -167,7 +178,7 @@ static void target_send(struct target *t, struct desired *d)
 	uint8_t *object;
 	int fd = -1;
 
-	if (SLIST_EMPTY(&d->contributions)) {
+	if (!desired_is_wanted(d)) {
 		api_client_del(t->client, d->type->type, d->key, d->type->key_size, cookie);
 		return;
 	}
@@ -205,6 +216,8 @@ static void target_on_done(void *ctx, uint64_t cookie, int status, const char *t
 {
 	struct target *t = ctx;
 
+	if (!cookie)
+		return; // not one of the desired objects
 	desired_answered(t->desired, (struct desired *)(uintptr_t)cookie, status, text);
 	if (t->desired->queued_len[t->id] || target_is_settled(t))
 		target_push(t);

@@ -35,3 +35,4 @@ bool target_is_ready(const struct target *t);    // connected and learnt
 bool target_is_settled(const struct target *t);  // ready, and nothing queued or unanswered
 bool target_is_learning(const struct target *t); // connected, not learnt yet
 struct api_client *target_client(struct target *t);
+uint64_t target_instance(const struct target *t); // of its process, as it said last

@@ -5,9 +5,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bgp.h"
 #include "desired.h"
+#include "ike.h"
 #include "objects.h"
 #include "proto.h"
+#include "service.h"
 
 // Learnt routes come from bgp, straight.
 static bool route_foreign(const void *object)
@@ -46,25 +49,53 @@ static void route_add_path(struct api_route *r, const struct api_path *path)
 	r->path_count++;
 }
 
-// ECMP: the paths of all owners with the lowest metric.
-static size_t route_merge(const struct desired *d, uint8_t *ret_object)
+// Whether a block's route counts: its connection is up, or is not ours to know about.
+static bool is_usable(const struct desired_set *set, const struct api_route *r)
+{
+	return !set->is_conn_usable || r->path[0].type != API_PATH_CONN ||
+	       set->is_conn_usable(set->ctx, r->path[0].id);
+}
+
+// In a block a path says by `pad` which slot its connection is in. One that no gateway may carry
+// but others is reached over the tenant's overlay.
+static struct api_path path_here(const struct desired_set *set, const struct api_path *path)
+{
+	struct api_path here = *path;
+
+	here.pad = 0;
+	if (path->type == API_PATH_CONN && path->pad &&
+		!desired_find(set, desired_type_find(API_TYPE_CONN), &path->id))
+		here = (struct api_path){
+			.type = API_PATH_SLOT, .weight = path->weight, .id = path->pad};
+	return here;
+}
+
+// ECMP: the paths of all owners with the lowest metric among those whose connection is up; with
+// none up, the lowest of all, so that packets have a reason to be dropped for.
+static size_t route_merge(
+	const struct desired_set *set, const struct desired *d, uint8_t *ret_object)
 {
 	struct api_route *merged = (struct api_route *)ret_object;
 	const struct contribution *c;
-	bool first = true;
+	bool first = true, usable = false;
 
+	SLIST_FOREACH (c, &d->contributions, of_desired)
+		usable |= is_usable(set, (const struct api_route *)c->object);
 	SLIST_FOREACH (c, &d->contributions, of_desired) {
 		const struct api_route *r = (const struct api_route *)c->object;
 
-		if (!first && r->metric > merged->metric)
+		if ((usable && !is_usable(set, r)) || (!first && r->metric > merged->metric))
 			continue;
 		if (first || r->metric < merged->metric) {
 			memcpy(merged, r, offsetof(struct api_route, path));
 			merged->path_count = 0;
 		}
 		first = false;
-		for (uint8_t i = 0; i < r->path_count; i++)
-			route_add_path(merged, &r->path[i]);
+		for (uint8_t i = 0; i < r->path_count; i++) {
+			struct api_path path = path_here(set, &r->path[i]);
+
+			route_add_path(merged, &path);
+		}
 	}
 	return offsetof(struct api_route, path) + merged->path_count * sizeof(struct api_path);
 }
@@ -73,6 +104,12 @@ static size_t route_merge(const struct desired *d, uint8_t *ret_object)
 	{                                                                                    \
 		.type = no, .target = DESIRED_FORWARDER, .size = sizeof(struct struct_name), \
 		.key_size = key_end, .name = type_name, ##__VA_ARGS__                        \
+	}
+
+#define SPEAKER_TYPE(no, type_name, struct_name, of_target, key_end, ...)            \
+	{                                                                            \
+		.type = no, .target = of_target, .size = sizeof(struct struct_name), \
+		.key_size = key_end, .name = type_name, ##__VA_ARGS__                \
 	}
 
 const struct desired_type desired_types[] = {
@@ -89,6 +126,37 @@ const struct desired_type desired_types[] = {
 	FORWARDER_TYPE(API_TYPE_CONN, "connection", api_conn, offsetof(struct api_conn, vrf)),
 	FORWARDER_TYPE(API_TYPE_ROUTE, "route", api_route, offsetof(struct api_route, preference),
 		.merge = route_merge, .foreign = route_foreign),
-	FORWARDER_TYPE(API_TYPE_TUN, "tun", api_tun, offsetof(struct api_tun, name)),
+	// The device's name follows from the key.
+	FORWARDER_TYPE(
+		API_TYPE_TUN, "tun", api_tun, offsetof(struct api_tun, name), .is_by_key = true),
+	{.type = SERVICE_TYPE_VRF,
+		.target = DESIRED_KERNEL,
+		.size = sizeof(struct service_vrf),
+		.key_size = sizeof(struct service_vrf),
+		.name = "namespace"},
+	{.type = SERVICE_TYPE_ADDRESS,
+		.target = DESIRED_KERNEL,
+		.size = sizeof(struct service_address),
+		.key_size = sizeof(struct service_address),
+		.name = "service address"},
+	SPEAKER_TYPE(API_TYPE_BGP_POLICY, "policy map", api_bgp_policy, DESIRED_BGP,
+		offsetof(struct api_bgp_policy, line_count)),
+	SPEAKER_TYPE(API_TYPE_BGP_ROUTER, "BGP router", api_bgp_router, DESIRED_BGP,
+		offsetof(struct api_bgp_router, asn),
+		.slot_offset = offsetof(struct api_bgp_router, slot)),
+	SPEAKER_TYPE(API_TYPE_BGP_NETWORK, "BGP network", api_bgp_network, DESIRED_BGP,
+		offsetof(struct api_bgp_network, kind),
+		.slot_offset = offsetof(struct api_bgp_network, slot)),
+	SPEAKER_TYPE(API_TYPE_BGP_PEER, "BGP peer", api_bgp_peer, DESIRED_BGP,
+		offsetof(struct api_bgp_peer, asn),
+		.slot_offset = offsetof(struct api_bgp_peer, slot)),
+	SPEAKER_TYPE(API_TYPE_BGP_SOCKET, "listening socket", api_bgp_socket, DESIRED_BGP,
+		sizeof(struct api_bgp_socket), .is_blind = true,
+		.slot_offset = offsetof(struct api_bgp_socket, slot)),
+	SPEAKER_TYPE(API_TYPE_IKE_CREDENTIAL, "IKE credential", api_ike_credential, DESIRED_IKE,
+		offsetof(struct api_ike_credential, secret_size), .is_blind = true),
+	SPEAKER_TYPE(API_TYPE_IKE_CONN, "IKE connection", api_ike_conn, DESIRED_IKE,
+		offsetof(struct api_ike_conn, vrf),
+		.slot_offset = offsetof(struct api_ike_conn, slot)),
 };
 const size_t desired_type_len = sizeof(desired_types) / sizeof(*desired_types);

@@ -82,10 +82,11 @@ static void wanted_set_text(struct wanted_set *set, struct wanted *w, const char
 // What cannot be read leaves what it said before in force: better old than nothing.
 static void wanted_translate(struct wanted_set *set, struct wanted *w, const json_t *value)
 {
-	struct contribution_list list = {SLIST_HEAD_INITIALIZER(list.head), 0};
+	struct contribution_list list = {SLIST_HEAD_INITIALIZER(list.head)};
 	struct json_reader r;
 
 	json_reader_init(&r, value);
+	r.key = wanted_key(w);
 	if (!r.failed)
 		w->kind->translate(&r, &list);
 	set->read++;
@@ -119,7 +120,7 @@ int wanted_put(struct wanted_set *set, const char *kind, const char *key, uint64
 
 bool wanted_del(struct wanted_set *set, const char *kind, const char *key)
 {
-	struct contribution_list none = {SLIST_HEAD_INITIALIZER(none.head), 0};
+	struct contribution_list none = {SLIST_HEAD_INITIALIZER(none.head)};
 	struct wanted *w = wanted_find(set, kind, key);
 
 	if (!w)

@@ -46,7 +46,7 @@ class Rig:
         self.netns_dir.mkdir()
         self.pki = self.dir / 'pki'
         self.log = (self.dir / 'agent.log').open('ab')
-        self.forwarder = self.agent = None
+        self.forwarder = self.agent = self.bgp = self.ike = None
 
     def certify(self, seconds=None):
         self.pki.mkdir(exist_ok=True)
@@ -65,8 +65,16 @@ class Rig:
         self.forwarder = subprocess.Popen([BUILD / 'tests/agent/fake-forwarder', self.forwarder_path])
         wait_until(lambda: LocalApi(self.forwarder_path))
 
+    def start_bgp(self):
+        """The real one; its routes go to the forwarder of the rig."""
+        self.bgp_path = self.dir / 'bgp.sock'
+        self.bgp = subprocess.Popen([BUILD / 'bgp/isthmus-bgp', '--socket', self.bgp_path,
+                                     '--forwarder', self.forwarder_path], stderr=self.log)
+        wait_until(lambda: LocalApi(self.bgp_path))
+
     def start_agent(self):
-        self.write_config()
+        self.write_config('\n'.join('%s %s' % (word, path) for word, path in
+                                    (('bgp', getattr(self, 'bgp_path', None)), ('ike', getattr(self, 'ike_path', None))) if path))
         self.agent = subprocess.Popen([BUILD / 'agent/isthmus-agent', '-v', '-c', self.dir / 'agent.conf'],
                                       stderr=self.log)
 
@@ -104,6 +112,13 @@ class Rig:
     def agent_log(self):
         return (self.dir / 'agent.log').read_text()
 
+    def namespace(self, vrf):
+        return self.netns_dir / ('ist-%d-%d' % (os.getpid(), vrf))
+
+    def inside(self, vrf, *argv, **options):
+        return subprocess.run(['nsenter', '--net=%s' % self.namespace(vrf), *map(str, argv)], check=True,
+                              capture_output=True, text=True, timeout=20, **options).stdout
+
     def close(self):
         if self.agent and self.agent.poll() is None:
             self.agent.terminate()
@@ -112,6 +127,10 @@ class Rig:
             except subprocess.TimeoutExpired:
                 self.kill(self.agent)
         self.kill(self.forwarder)
+        self.kill(self.bgp)
+        self.kill(self.ike)
+        for path in self.netns_dir.iterdir():
+            subprocess.run(['umount', '-l', path], check=False, capture_output=True)
         self.controller.close()
         self.log.close()
 

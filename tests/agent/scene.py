@@ -44,3 +44,16 @@ def routes(number, n, prefixes, **more):
 def tenant(n, number=None):
     number = number or n
     return [vrf(n), subnet(n), host(n), connection(number, n), routes(number, n, ['192.168.%d.0/24' % (n % 256)])]
+
+
+def bgp_router(n, address='10.0.0.1', slot_number=1, **more):
+    return ('bgpRouter', '%d/%d' % (n, slot_number), {
+        'vrf': n, 'slot': slot_number, 'ref': '/virtualGateways/t%d/bgpRouters/r' % n, 'asn': 64512,
+        'routerId': '10.0.0.1', 'address': address, 'reflector': True, 'clusterId': '10.0.0.1',
+        'networks': ['10.%d.0.0/24' % (n % 256)], 'service': True, **more})
+
+
+def bgp_peer(n, address, asn=65001, slot_number=1, **more):
+    return ('bgpPeer', '%d/%d/%s' % (n, slot_number, address), {
+        'vrf': n, 'slot': slot_number, 'ref': '/virtualGateways/t%d/bgpRouters/r/bgpPeers/p' % n,
+        'address': address, 'asn': asn, 'local': '10.0.0.1', 'client': False, **more})
