@@ -12,6 +12,8 @@ static inline void decap(struct rte_mbuf *m, uint16_t size)
 	struct packet_meta *meta = packet_meta(m);
 
 	rte_pktmbuf_adj(m, size);
-	if (meta->csum_start && meta->csum_start < m->data_off)
+	if (unlikely(meta->csum_start && meta->csum_start < m->data_off)) {
 		meta->csum_start = 0;
+		meta->flags &= (uint8_t)~PACKET_F_GSO;
+	}
 }

@@ -283,17 +283,12 @@ static void ip_forward_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		rte_prefetch0(rcu_load(&vrf_fwd_table[packet_meta(pkts[i])->vrf]));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
-		struct packet_meta *meta = packet_meta(m);
+		const struct packet_meta *meta = packet_meta(m);
 		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 		const struct ip6_hdr *ip6 = (const struct ip6_hdr *)p;
 		uint8_t version = rte_pktmbuf_data_len(m) ? p[0] >> 4 : 0;
 		enum drop_reason reason;
 
-		// What a header owed that is taken off is owed no more.
-		if (unlikely(meta->csum_start && meta->csum_start < m->data_off)) {
-			meta->csum_start = 0;
-			meta->flags &= (uint8_t)~PACKET_F_GSO;
-		}
 		if (likely(version == 4)) {
 			const struct ip4_hdr *ip4 = (const struct ip4_hdr *)p;
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The forwarder as a process: it says when it is ready, sleeps when idle, ends cleanly.
+
+    far q0 ===== p0 forwarder
+"""
+
+import os
+import socket
+import time
+
+import pytest
+
+from conftest import is_sanitized
+from localapi import LocalApi, mac_text
+from net import Net, program, wait_for
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Net() as net:
+        yield Lab(net)
+
+
+class Lab:
+    def __init__(self, net):
+        self.net = net
+        self.far, self.ns = net.namespace("far"), net.namespace("gw")
+        net.link(self.far, "q0", self.ns, "p0")
+        self.path = net.dir / "forwarder.sock"
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(net.dir / "notify"))
+        self.notify.settimeout(30)
+        self.process = self.start()
+
+    def start(self, *more):
+        argv = [program("isthmus-forwarder"), "--socket", self.path, "--no-huge", "--buffers", "8192",
+                "--port", "u=af_packet:p0", *more]
+        return self.net.spawn("forwarder", argv, self.ns, {"NOTIFY_SOCKET": str(self.net.dir / "notify")})
+
+    def cpu_s(self):
+        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_forwarder_says_that_it_is_ready_and_answers(lab):
+    assert lab.notify.recv(100) == b"READY=1"
+    with LocalApi(lab.path) as api:
+        port, = api.dump("port")
+        assert (port.name, port.up, port.kind, port.mtu) == (b"u", 1, 1, 1700)
+        assert mac_text(port.mac) == lab.ns.json("ip", "-j", "link", "show", "p0")[0]["address"]
+        assert "drop.no_route" in api.counters()
+        assert [w.worker for w in api.dump("worker")] == [0]
+
+
+def test_idle_worker_sleeps_and_uses_no_cpu(lab):
+    before, began = lab.cpu_s(), time.monotonic()
+    with LocalApi(lab.path) as api:
+        sleeps = api.dump("worker")[0].sleeps
+        wait_for(lambda: api.dump("worker")[0].beat_us == 0, 5, "asleep")
+    assert sleeps > 0
+    time.sleep(3)  # the span that is measured, not a wait
+    used = (lab.cpu_s() - before) / (time.monotonic() - began)
+    assert used < (0.2 if is_sanitized() else 0.02)
+
+
+def test_worker_stays_idle_when_its_interface_goes_down_and_comes_back(lab):
+    lab.ns.ip("link set p0 down")
+    lab.ns.ip("link set p0 up")
+    before, began = lab.cpu_s(), time.monotonic()
+    time.sleep(2)  # the span that is measured, not a wait
+    assert (lab.cpu_s() - before) / (time.monotonic() - began) < (0.2 if is_sanitized() else 0.05)
+
+
+def test_injected_packet_is_traced_to_its_verdict(lab):
+    frame = bytes.fromhex("0200000000ff" "020000000001" "0800") + bytes(50)
+    with LocalApi(lab.path) as api:
+        text, = api.call("trace", struct="api_trace_text", count=1, timeout_ms=5000, inject_port=0,
+                         inject_size=len(frame), inject=tuple(frame))
+    lines = text.text.decode().splitlines()
+    assert lines[0].startswith("eth: 64 bytes, port 0")
+    assert lines[-1] == "drop: eth_not_ours: destination MAC is not this port's"
+
+
+def test_live_packets_are_traced(lab):
+    mac = lab.ns.json("ip", "-j", "link", "show", "p0")[0]["address"]
+    lab.far.ip("addr add 10.1.0.1/24 dev q0", "neigh replace 10.1.0.2 lladdr %s dev q0" % mac)
+    ping = lab.net.spawn("ping", ["ping", "-i", "0.1", "-c", "100", "10.1.0.2"], lab.far)
+    with LocalApi(lab.path) as api:
+        texts = api.call("trace", struct="api_trace_text", count=2, timeout_ms=5000)
+    ping.stop()
+    assert len(texts) == 2
+    assert all("eth:" in t.text.decode() and "drop: " in t.text.decode() for t in texts)
+
+
+def test_sigterm_ends_it_cleanly_and_its_socket_is_gone(lab):
+    assert lab.process.stop() == 0
+    assert lab.notify.recv(100) == b"STOPPING=1"
+    assert not lab.path.exists()
+
+
+def test_two_workers_share_the_port_by_flow(lab):
+    lab.process = lab.start("--workers", "2")
+    assert lab.notify.recv(100) == b"READY=1"
+    with LocalApi(lab.path) as api:
+        def packets():
+            return [n.packets for n in api.dump("node_stats") if n.name == b"rx"]
+        with lab.far.entered():
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        before = sum(packets())
+        for i in range(400):
+            sender.sendto(b"x", ("10.1.0.2", 1000 + i))
+        sender.close()
+        wait_for(lambda: sum(packets()) >= before + 400, 10, "all received")
+        assert all(n > 50 for n in packets()), packets()
+    assert lab.process.stop() == 0
