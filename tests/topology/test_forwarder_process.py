@@ -31,6 +31,7 @@ class Lab:
         self.notify.bind(str(net.dir / "notify"))
         self.notify.settimeout(30)
         self.process = self.start()
+        self.said = self.notify.recv(100)
 
     def start(self, *more):
         argv = [program("isthmus-forwarder"), "--socket", self.path, "--no-huge", "--buffers", "8192",
@@ -44,7 +45,7 @@ class Lab:
 
 
 def test_forwarder_says_that_it_is_ready_and_answers(lab):
-    assert lab.notify.recv(100) == b"READY=1"
+    assert lab.said == b"READY=1"
     with LocalApi(lab.path) as api:
         port, = api.dump("port")
         assert (port.name, port.up, port.kind, port.mtu) == (b"u", 1, 1, 1700)
@@ -84,7 +85,7 @@ def test_injected_packet_is_traced_to_its_verdict(lab):
 
 def test_live_packets_are_traced(lab):
     mac = lab.ns.json("ip", "-j", "link", "show", "p0")[0]["address"]
-    lab.far.ip("addr add 10.1.0.1/24 dev q0", "neigh replace 10.1.0.2 lladdr %s dev q0" % mac)
+    lab.far.ip("addr replace 10.1.0.1/24 dev q0", "neigh replace 10.1.0.2 lladdr %s dev q0" % mac)
     ping = lab.net.spawn("ping", ["ping", "-i", "0.1", "-c", "100", "10.1.0.2"], lab.far)
     with LocalApi(lab.path) as api:
         texts = api.call("trace", struct="api_trace_text", count=2, timeout_ms=5000)
@@ -100,8 +101,11 @@ def test_sigterm_ends_it_cleanly_and_its_socket_is_gone(lab):
 
 
 def test_two_workers_share_the_port_by_flow(lab):
+    lab.process.stop()
     lab.process = lab.start("--workers", "2")
-    assert lab.notify.recv(100) == b"READY=1"
+    wait_for(lambda: lab.notify.recv(100) == b"READY=1", 30, "ready")
+    mac = lab.ns.json("ip", "-j", "link", "show", "p0")[0]["address"]
+    lab.far.ip("addr replace 10.1.0.1/24 dev q0", "neigh replace 10.1.0.2 lladdr %s dev q0" % mac)
     with LocalApi(lab.path) as api:
         def packets():
             return [n.packets for n in api.dump("node_stats") if n.name == b"rx"]
