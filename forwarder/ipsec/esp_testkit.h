@@ -25,7 +25,7 @@ static inline struct rte_mbuf *kit_packet_set(
 	p->m.buf_len = KIT_ROOM;
 	p->m.data_off = KIT_HEADROOM;
 	p->m.nb_segs = 1;
-	p->m.refcnt = 1;
+	p->m.refcnt = 2; // a segment cut off goes back to no pool
 	p->m.data_len = (uint16_t)size;
 	p->m.pkt_len = (uint32_t)size;
 	memcpy(p->room + KIT_HEADROOM, bytes, size);
