@@ -17,13 +17,13 @@ static uint32_t conn_at_hand(void)
 	return peer ? conn_of_name(peer->get_name(peer)) : 0;
 }
 
-typedef struct {
+struct shared_enumerator {
 	enumerator_t public;
 	shared_key_t *key;
 	bool done;
-} shared_enumerator_t;
+};
 
-METHOD(enumerator_t, shared_enumerate, bool, shared_enumerator_t *this, va_list args)
+METHOD(enumerator_t, shared_enumerate, bool, struct shared_enumerator *this, va_list args)
 {
 	shared_key_t **key;
 	id_match_t *me, *other;
@@ -40,7 +40,7 @@ METHOD(enumerator_t, shared_enumerate, bool, shared_enumerator_t *this, va_list 
 	return TRUE;
 }
 
-METHOD(enumerator_t, shared_destroy, void, shared_enumerator_t *this)
+METHOD(enumerator_t, shared_destroy, void, struct shared_enumerator *this)
 {
 	this->key->destroy(this->key);
 	free(this);
@@ -49,7 +49,7 @@ METHOD(enumerator_t, shared_destroy, void, shared_enumerator_t *this)
 METHOD(credential_set_t, create_shared_enumerator, enumerator_t *, credential_set_t *this,
 	shared_key_type_t type, identification_t *me, identification_t *other)
 {
-	shared_enumerator_t *e;
+	struct shared_enumerator *e;
 	chunk_t psk;
 
 	if (type != SHARED_IKE)
