@@ -111,8 +111,12 @@ static struct ip_addr local_address(const struct connection *c)
 static const char *const type_names[PLAN_CONN_TYPES] = {
 	[PLAN_CONN_GRE] = "GRE", [PLAN_CONN_L3] = "L3", [PLAN_CONN_IPSEC] = "IPSec"};
 
-static void write_l3(struct text *t, const struct plan_connection *in)
+static void write_l3(struct text *t, const struct connection *c)
 {
+	const struct plan_connection *in = &c->in;
+
+	if (c->slot->holder)
+		text_u64(t, "l3Port", c->slot->holder->in.l3_port);
 	text_u64(t, "l3Vlan", in->l3_vlan);
 	text_open(t, "addresses", '[');
 	for (size_t i = 0; i < in->addr_len; i++) {
@@ -147,7 +151,7 @@ static void write_connection(struct text *t, const struct connection *c)
 	if (in->has_key)
 		text_u64(t, "greKey", in->gre_key);
 	if (in->type == PLAN_CONN_L3)
-		write_l3(t, in);
+		write_l3(t, c);
 	text_u64(t, "inKbps", c->in_kbps);
 	text_u64(t, "outKbps", c->out_kbps);
 	text_u64(t, "mtu", in->mtu);

@@ -200,6 +200,38 @@ static void an_unchanged_input_tells_nobody_anything(void **state)
 	assert_int_equal(w->views.gones, 0);
 }
 
+static void set_l3_port(struct world *w, const char *gateway, uint16_t port)
+{
+	plan_set_gateway(w->plan, &(struct plan_gateway){.name = gateway,
+					  .ref = "/Gateways/x",
+					  .pool = "default",
+					  .health = PLAN_HEALTH_UP,
+					  .l3_port = port});
+}
+
+static void an_l3_connection_is_told_the_vlan_port_of_its_slots_holder(void **state)
+{
+	struct world *w = *state;
+	struct plan_conn_addr addr = {ip("10.127.134.1"), 29};
+
+	add_pool(w, "default", 0, 1000000);
+	set_l3_port(w, "GW1", 1);
+	add_tenant(w, "Contoso", 5001);
+	plan_set_connection(w->plan, &(struct plan_connection){.tenant = "Contoso",
+					     .name = "l3",
+					     .ref = "/VirtualGateways/x/NetworkConnections/l3",
+					     .type = PLAN_CONN_L3,
+					     .l3_vlan = 1001,
+					     .addr = &addr,
+					     .addr_len = 1});
+	step(w);
+	assert_non_null(strstr(
+		views_get(&w->views, "GW1", "connection", "1"), "\"l3Port\":1,\"l3Vlan\":1001"));
+	set_l3_port(w, "GW1", 2);
+	step(w);
+	assert_non_null(strstr(views_get(&w->views, "GW1", "connection", "1"), "\"l3Port\":2,"));
+}
+
 static void equal_remote_and_key_are_never_in_one_slot(void **state)
 {
 	struct world *w = *state;
@@ -404,6 +436,7 @@ int main(void)
 		T(a_single_gateway_holds_all_slots_of_its_pool),
 		T(a_slot_takes_addresses_with_its_first_connection_and_gives_them_back),
 		T(an_unchanged_input_tells_nobody_anything),
+		T(an_l3_connection_is_told_the_vlan_port_of_its_slots_holder),
 		T(equal_remote_and_key_are_never_in_one_slot),
 		T(ipsec_with_one_remote_address_shares_a_slot),
 		T(a_lost_gateway_is_replaced_by_the_redundant_one_in_one_object_a_slot),

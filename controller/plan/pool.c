@@ -197,6 +197,8 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 	bool known = g->defined;
 	enum plan_health health = g->in.health;
 	bool drain = g->in.drain;
+	uint16_t l3_port = g->in.l3_port;
+	struct slot *s;
 
 	if (!g->pool || strcmp(g->pool->name, in->pool)) {
 		leave_pool(p, g);
@@ -213,6 +215,9 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 		rows_load_gateway(p, g);
 	}
 	g->defined = true;
+	if (l3_port != g->in.l3_port)
+		TAILQ_FOREACH (s, &g->held, of_holder)
+			slot_l3_port_changed(p, s);
 	plan_queue(p, WORK_GATEWAY, &g->todo);
 }
 

@@ -98,6 +98,16 @@ void slot_free(struct plan *p, struct slot *s)
 	free(s);
 }
 
+// The VLANs of L3 connections are on a port of the holder's: normally the same all over the pool.
+void slot_l3_port_changed(struct plan *p, struct slot *s)
+{
+	struct connection *c;
+
+	TAILQ_FOREACH (c, &s->connections, of_slot)
+		if (c->in.type == PLAN_CONN_L3)
+			plan_queue(p, WORK_CONNECTION, &c->todo);
+}
+
 // A new rightful holder, under a higher epoch.
 void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool planned)
 {
@@ -107,6 +117,8 @@ void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool plann
 	stop_relay(p, s);
 	detach(s);
 	slot_attach(s, g);
+	if (!before || before->in.l3_port != g->in.l3_port)
+		slot_l3_port_changed(p, s);
 	s->epoch = p->next_epoch++;
 	p->counters_changed = true;
 	s->row_changed = true;

@@ -361,6 +361,7 @@ struct gateway *gateway_get(struct plan *p, const char *name);
 struct slot *slot_new(struct plan *p, struct pool *pool, uint16_t number);
 void slot_free(struct plan *p, struct slot *s);
 void slot_attach(struct slot *s, struct gateway *g);
+void slot_l3_port_changed(struct plan *p, struct slot *s);
 void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool planned);
 // Audience by the present roles; true if someone is still to leave.
 bool slot_carry(struct plan *p, struct slot *s, bool settled);
