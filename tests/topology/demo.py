@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: two tenants with the same addresses, one gateway, told in words. See ./demo --help."""
 
+import contextlib
 import json
 import pathlib
 import signal
@@ -14,7 +15,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "lib")]
 # pylint: disable=wrong-import-position
 import wanted
 from controlled import ControlledLab
-from gateway import counted
 from injections import INJECTIONS, cable_end
 from net import wait_for
 from traffic import flows, inject, ping
@@ -61,7 +61,7 @@ def configure(story, lab):
         lab.nc.put(path, properties)
     lab.start_gateway()
     state = lab.gateway_state()
-    story.check("the gateway joined with a one-time token and is %s" % state, state in ("Active", "Passive"))
+    story.check("the gateway joined with a one-time token and is %s" % state, state == "Active")
     for t in lab.scene.tenants:
         story.title("Tenant %s gets a virtual network, two machines and its connections" % t.name)
         started = time.monotonic()
@@ -79,7 +79,6 @@ def traffic_that_works(story, lab):
     story.title("What must work: every machine with its own tenant's sites, both directions")
     for t in lab.scene.tenants:
         for from_ns, from_addr, _, to_addr in t.pairs():
-            wait_for(lambda: ping(from_ns, to_addr), 5, "first packets resolve next hops") if False else None
             answered = ping(from_ns, to_addr, 6)
             story.check("%-9s %-9s -> %-9s %d of 6 answered" % (t.name, from_addr, to_addr, answered), answered >= 5)
     pairs = [p for t in lab.scene.tenants for p in t.pairs()]
@@ -92,20 +91,25 @@ def traffic_that_works(story, lab):
                 lost == 0 and not any(a["foreign"] or a["duplicates"] for a in accounts))
 
 
+def settled(value, wanted_value, seconds=5):
+    """value() once it is as wanted, or what it is after some seconds."""
+    with contextlib.suppress(AssertionError):
+        wait_for(lambda: value() >= wanted_value, seconds)
+    return value()
+
+
 def traffic_that_must_not(story, lab):
     story.title("What must not work: packets that claim to be another tenant's, at every way in")
     for name, case in INJECTIONS.items():
-        frame = case.frame(lab)
-        with counted(lab.gateway) as increase:
-            before = lab.gateway.counters().get("drop." + case.reason, 0)
-            inject(*cable_end(lab.scene, case.port), frame, 10)
-            wait_for(lambda: lab.gateway.counters().get("drop." + case.reason, 0) >= before + 10, 5, name)
-        story.check("%-32s 10 sent, %d dropped: %s" % (name.replace("_", " "), increase.get("drop." + case.reason, 0), case.words),
-                    increase.get("drop." + case.reason) == 10)
+        counter = "drop." + case.reason
+        before = lab.gateway.counters().get(counter, 0)
+        inject(*cable_end(lab.scene, case.port), case.frame(lab), 10)
+        more = settled(lambda: lab.gateway.counters().get(counter, 0) - before, 10)
+        story.check("%-32s 10 sent, %d dropped: %s" % (name.replace("_", " "), more, case.words), more == 10)
 
 
 def deaths(story, lab):
-    story.title("What if a process dies? kill -9 while packets flow (2000 a second)")
+    story.title("What if a process dies? kill -9 while packets flow")
     t = lab.scene.tenants[0]
     pairs = t.pairs()[:2]
     for name, service in (("controller", lab.controller), ("agent", lab.gateway.agent)):
@@ -131,12 +135,14 @@ The lab stays up. Look around, and end it with Ctrl-C:
   {gw} drops
   logs and files: {dir}""".format(vm=lab.scene.tenants[0].vms["vm1"].ns.full, cli=lab.cli_words(), gw=lab.gw_words(),
                                   dir=lab.scene.net.dir), flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+    print("ending the lab")
 
 
 def main():
     story = Story()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}) if "--keep" in sys.argv else None
     print("Isthmus: two tenants, one gateway, in network namespaces of this machine." + "\n" + PICTURE)
     story.title("Building the network: hosts (kernel VXLAN), sites (Open vSwitch), a router, a controller")
     with ControlledLab() as lab:

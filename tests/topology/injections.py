@@ -78,7 +78,7 @@ INJECTIONS = {
                                      lambda lab, a, b: vxlan(lab, lab.facts(a).gateway_vni, a, source="10.64.0.99")),
     "VLAN_of_nobody": Case("trunk0", "vlan_unknown", "no connection has this VLAN",
                            lambda lab, a, b: vlan(lab, 999)),
-    "no_VLAN_on_the_trunk": Case("trunk0", "underlay_not_local", "without a VLAN it is the provider's, and for nobody here",
+    "no_VLAN_on_the_trunk": Case("trunk0", "vlan_unknown", "nothing is untagged here",
                                  lambda lab, a, b: vlan(lab, None)),
     "an_address_not_held_here": Case("up0", "underlay_not_local", "the outer destination is somebody else",
                                      lambda lab, a, b: outer(lab, "10.64.0.11", "10.64.0.250") / UDP(sport=1, dport=4789)
