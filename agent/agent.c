@@ -48,6 +48,15 @@ static void agent_on_trouble(void *ctx, struct wanted *w)
 	agent_note_trouble(ctx, w);
 }
 
+static void agent_on_warning(void *ctx, struct wanted *w)
+{
+	struct agent *a = ctx;
+
+	if (w->kind && !strcmp(w->kind->name, "connection"))
+		stats_set_warning(
+			&a->stats, (uint32_t)strtoul(wanted_key(w), NULL, 10), w->warning);
+}
+
 static void agent_on_status(void *ctx, const struct desired *d)
 {
 	struct contribution *c;
@@ -99,22 +108,44 @@ static void agent_on_found(
 		slots_confirm(&a->slots, slot->slot, slot->epoch);
 }
 
-static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
+static void agent_on_ike_item(void *ctx, const void *object, size_t size, int fd)
 {
-	static const uint16_t events[DESIRED_TARGETS] = {
-		[DESIRED_FORWARDER] = API_TYPE_CONN_EVENT, [DESIRED_BGP] = API_TYPE_BGP_SOCKET};
+	struct api_ike_state state = {0};
 	struct agent *a = ctx;
 
-	if (events[id])
-		api_client_subscribe(target_client(a->targets[id]), &events[id], 1);
+	memcpy(&state, object, size < sizeof(state) ? size : sizeof(state));
+	stats_on_ike(&a->stats, &state);
+}
+
+static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
+{
+	static const struct {
+		uint16_t types[3];
+		size_t len;
+	} events[DESIRED_TARGETS] = {
+		[DESIRED_FORWARDER] = {{API_TYPE_CONN_EVENT}, 1},
+		[DESIRED_BGP] = {{API_TYPE_BGP_SOCKET, API_TYPE_BGP_PEER_STATE, API_TYPE_BGP_ROUTE},
+			3},
+		[DESIRED_IKE] = {{API_TYPE_IKE_STATE}, 1},
+	};
+	struct agent *a = ctx;
+	struct api_client *client = target_client(a->targets[id]);
+
+	api_client_subscribe(client, events[id].types, events[id].len);
 	if (id == DESIRED_FORWARDER)
-		stats_set_forwarder(&a->stats, target_client(a->targets[id]));
+		stats_set_forwarder(&a->stats, client);
+	else if (id == DESIRED_BGP)
+		peers_set_bgp(&a->peers, client);
+	else if (id == DESIRED_IKE)
+		api_client_dump(client, API_TYPE_IKE_STATE, NULL, 0, agent_on_ike_item, NULL, a);
 }
 
 static void agent_on_down(void *ctx, enum desired_target id)
 {
 	struct agent *a = ctx;
 
+	if (id == DESIRED_BGP)
+		peers_set_bgp(&a->peers, NULL);
 	if (id != DESIRED_FORWARDER)
 		return;
 	stats_set_forwarder(&a->stats, NULL);
@@ -131,10 +162,23 @@ static void agent_on_event(
 {
 	struct agent *a = ctx;
 
-	if (type == API_TYPE_CONN_EVENT)
-		stats_conn_event(&a->stats);
-	else if (type == API_TYPE_BGP_SOCKET && size >= sizeof(struct api_bgp_socket))
-		agent_give_socket(a, object);
+	switch (type) {
+	case API_TYPE_CONN_EVENT: stats_conn_event(&a->stats); break;
+	case API_TYPE_IKE_STATE: agent_on_ike_item(a, object, size, -1); break;
+	case API_TYPE_BGP_SOCKET:
+		if (size >= sizeof(struct api_bgp_socket))
+			agent_give_socket(a, object);
+		break;
+	case API_TYPE_BGP_PEER_STATE:
+		if (size >= sizeof(struct api_bgp_peer_state))
+			peers_on_state(&a->peers, object);
+		break;
+	case API_TYPE_BGP_ROUTE:
+		if (size >= sizeof(struct api_bgp_route))
+			peers_on_route(&a->peers, object);
+		break;
+	default: break;
+	}
 }
 
 // -- slots
@@ -178,6 +222,8 @@ static void agent_on_value(void *ctx, const struct desired *d)
 
 	if (d->type->type == API_TYPE_SLOT)
 		a->slots.changed = true;
+	else if (d->type->type == API_TYPE_ROUTE)
+		peers_routes_changed(&a->peers);
 }
 
 static bool agent_before_slot(struct agent *a, struct api_slot *slot)
@@ -254,6 +300,13 @@ static void agent_release_slots(struct agent *a)
 
 // -- the controller
 
+static void agent_forget(struct agent *a, const char *kind, const char *key)
+{
+	report_gone(&a->report, kind, key);
+	if (!strcmp(kind, "connection"))
+		stats_forget(&a->stats, (uint32_t)strtoul(key, NULL, 10));
+}
+
 // One object of an answer: to memory, and to the disk if it is another than before.
 static void agent_take_object(struct agent *a, const json_t *object)
 {
@@ -271,7 +324,7 @@ static void agent_take_object(struct agent *a, const json_t *object)
 	if (json_is_true(json_object_get(object, "deleted"))) {
 		if (wanted_del(&a->wanted, kind, key))
 			disk_del(a->disk, kind, key);
-		report_gone(&a->report, kind, key);
+		agent_forget(a, kind, key);
 		return;
 	}
 	if (!wanted_put(&a->wanted, kind, key, revision, value, must))
@@ -301,7 +354,7 @@ static void agent_drop_unlisted(struct agent *a)
 		wanted_kind_name(w, kind, sizeof(kind));
 		wanted_del(&a->wanted, kind, key);
 		disk_del(a->disk, kind, key);
-		report_gone(&a->report, kind, key);
+		agent_forget(a, kind, key);
 		free(key);
 	}
 }
@@ -460,6 +513,7 @@ int agent_init(struct agent *a, struct event_base *base)
 	a->desired.ctx = a;
 	wanted_init(&a->wanted, &a->desired);
 	a->wanted.on_trouble = agent_on_trouble;
+	a->wanted.on_warning = agent_on_warning;
 	a->wanted.ctx = a;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
@@ -467,6 +521,7 @@ int agent_init(struct agent *a, struct event_base *base)
 		(unsigned long long)random[1]);
 	report_init(&a->report, instance);
 	stats_init(&a->stats, base, &a->report, agent_on_stats, a);
+	peers_init(&a->peers, base, &a->report, &a->desired, agent_on_stats, a);
 	a->ca_file = xasprintf("%s/ca.pem", a->config.certificates);
 	a->identity_file = xasprintf("%s/identity.pem", a->config.certificates);
 	a->tls = (struct http_tls){
@@ -486,6 +541,7 @@ void agent_fini(struct agent *a)
 		target_free(a->targets[i]);
 	agent_stop_kernel(a);
 	stats_fini(&a->stats);
+	peers_fini(&a->peers);
 	report_fini(&a->report);
 	desired_fini(&a->desired);
 	wanted_fini(&a->wanted);

@@ -10,6 +10,7 @@
 #include "desired.h"
 #include "disk.h"
 #include "join.h"
+#include "peers.h"
 #include "report.h"
 #include "service.h"
 #include "slots.h"
@@ -34,6 +35,7 @@ struct agent {
 	struct slots slots;
 	struct report report;
 	struct stats stats;
+	struct peers peers;
 	uint64_t term, revision;   // applied to `desired`
 	struct api_server *server; // the agent's own socket
 	struct join join;

@@ -116,15 +116,17 @@ static json_t *note_entry(const struct report_note *n)
 	return json_pack("{s:s%,s:s}", "kind", n->id, (size_t)size, "key", n->id + size + 1);
 }
 
-static void note_write(struct report_note *n, json_t *errors, json_t *state, json_t *gone)
+// Returns the size of what was added, about.
+static size_t note_write(struct report_note *n, json_t *errors, json_t *state, json_t *gone)
 {
 	json_t *entry;
+	size_t size = 0;
 
 	n->sent = true;
 	if (n->gone) {
 		n->gone_sent = true;
 		json_array_append_new(gone, note_entry(n));
-		return;
+		return 0;
 	}
 	if (n->error_due) {
 		entry = note_entry(n);
@@ -138,27 +140,30 @@ static void note_write(struct report_note *n, json_t *errors, json_t *state, jso
 		entry = note_entry(n);
 		json_object_set(entry, "value", n->state);
 		json_array_append_new(state, entry);
+		size = json_dumpb(n->state, NULL, 0, JSON_COMPACT);
 	}
 	// What changes while the report is under way is due again.
 	n->has_error = n->text != NULL;
 	n->error_due = n->state_due = false;
+	return size;
 }
 
 json_t *report_take(struct report *r)
 {
 	json_t *errors, *state, *gone;
 	struct report_note *n;
-	size_t at = 0, len = 0;
+	size_t at = 0, len = 0, size = 0;
 
 	if (!report_due(r))
 		return NULL;
 	errors = json_array();
 	state = json_array();
 	gone = json_array();
-	while (r->due && len < REPORT_ENTRIES && (n = map_next(&r->notes, &at))) {
+	while (r->due && len < REPORT_ENTRIES && size < REPORT_SIZE &&
+		(n = map_next(&r->notes, &at))) {
 		if (!note_due(n))
 			continue;
-		note_write(n, errors, state, gone);
+		size += note_write(n, errors, state, gone);
 		r->due -= !note_due(n);
 		len++;
 	}

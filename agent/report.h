@@ -13,7 +13,9 @@
 #include "map.h"
 #include "objects.h"
 
-#define REPORT_ENTRIES 4000 // errors and states in one report; the rest follow in the next
+// Of one report; the rest follows in the next.
+#define REPORT_ENTRIES 4000        // errors and states
+#define REPORT_SIZE    (900 << 10) // bytes of states, about; one more may be added to it
 
 // One object about which something is to be said.
 struct report_note {

@@ -21,6 +21,15 @@ struct stats_conn {
 	unsigned round; // last seen in
 };
 
+// Lasts as long as the connection is wanted, also while the forwarder is away.
+struct stats_note {
+	uint32_t conn;
+	char *warning;
+	bool has_ike, changed;
+	struct api_ike_state ike;
+	uint64_t up_since_s; // by the monotonic clock
+};
+
 static uint64_t now_s(void)
 {
 	struct timespec ts;
@@ -31,8 +40,48 @@ static uint64_t now_s(void)
 
 // -- connections
 
-static json_t *conn_state(const struct stats_conn *c, const struct api_conn_stats *now)
+// The error numbers that clients of the API know (of the Windows remote access service).
+static uint32_t error_number(uint32_t error)
 {
+	static const struct {
+		uint32_t notify, number;
+	} known[] = {
+		{7, 13843},  // INVALID_SYNTAX: invalid payload
+		{14, 13868}, // NO_PROPOSAL_CHOSEN: policy match error
+		{17, 13868}, // INVALID_KE_PAYLOAD
+		{24, 13801}, // AUTHENTICATION_FAILED: credentials not accepted
+		{38, 13868}, // TS_UNACCEPTABLE
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (known[i].notify == error)
+			return known[i].number;
+	}
+	return error; // 809, no answer, is the same in both
+}
+
+// What isthmus-ike knows beyond up or down.
+static void add_ike(json_t *value, const struct stats_note *note, bool up)
+{
+	const struct api_ike_state *ike = &note->ike;
+	bool failed = !up && ike->error;
+	char number[16];
+
+	if (up && ike->state == API_IKE_UP)
+		json_object_set_new(
+			value, "upTimeS", json_integer((json_int_t)(now_s() - note->up_since_s)));
+	snprintf(number, sizeof(number), "%u", failed ? error_number(ike->error) : 0);
+	json_object_set_new(value, "errorReason", json_string(number));
+	json_object_set_new(
+		value, "unreachabilityReason", json_string(failed ? "ConnectionFailure" : ""));
+	if (failed && ike->reason[0])
+		json_object_set_new(value, "message", json_string(ike->reason));
+}
+
+static json_t *conn_state(
+	const struct stats_conn *c, const struct api_conn_stats *now, const struct stats_note *note)
+{
+	json_t *value;
 	json_t *counters = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", //
 		"inboundBytes", (json_int_t)now->in_bytes,                //
 		"outboundBytes", (json_int_t)now->out_bytes,              //
@@ -42,15 +91,21 @@ static json_t *conn_state(const struct stats_conn *c, const struct api_conn_stat
 		"txRateLimitedPacketsDropped", (json_int_t)now->out_rate_dropped, //
 		"rxRateKbps", (json_int_t)now->in_kbps, "txRateKbps", (json_int_t)now->out_kbps);
 
-	return json_pack("{s:s,s:I,s:o}", "state", now->up ? "Connected" : "Disconnected",
+	value = json_pack("{s:s,s:I,s:o}", "state", now->up ? "Connected" : "Disconnected",
 		"upTimeS", (json_int_t)(now->up ? now_s() - c->up_since_s : 0), "statistics",
 		counters);
+	if (note && note->warning)
+		json_object_set_new(value, "warning", json_string(note->warning));
+	if (note && note->has_ike)
+		add_ike(value, note, now->up);
+	return value;
 }
 
 static void stats_on_conn(void *ctx, const void *object, size_t size, int fd)
 {
 	struct stats *s = ctx;
 	struct api_conn_stats now = {0};
+	struct stats_note *note;
 	struct stats_conn *c;
 	bool counters;
 	char key[16];
@@ -64,14 +119,17 @@ static void stats_on_conn(void *ctx, const void *object, size_t size, int fd)
 	}
 	c->round = s->round;
 	counters = s->round % STATS_COUNT_ROUNDS == 0 && memcmp(&c->told, &now, sizeof(now));
-	if (c->known && c->told.up == now.up && !counters)
+	note = map_find(&s->notes, &now.conn, sizeof(now.conn));
+	if (c->known && c->told.up == now.up && !counters && !(note && note->changed))
 		return;
+	if (note)
+		note->changed = false;
 	if (now.up && (!c->known || !c->told.up))
 		c->up_since_s = now_s();
 	c->known = true;
 	c->told = now;
 	snprintf(key, sizeof(key), "%u", now.conn);
-	report_state(s->report, "connection", key, conn_state(c, &now));
+	report_state(s->report, "connection", key, conn_state(c, &now, note));
 }
 
 static void stats_on_conns(void *ctx, int status, const char *text)
@@ -101,6 +159,59 @@ static void stats_ask_conns(struct stats *s)
 	s->round++;
 	s->asking_conns = !api_client_dump(
 		s->forwarder, API_TYPE_CONN_STATS, NULL, 0, stats_on_conn, stats_on_conns, s);
+}
+
+// -- what others say
+
+static struct stats_note *note_get(struct stats *s, uint32_t conn)
+{
+	struct stats_note *n = map_find(&s->notes, &conn, sizeof(conn));
+
+	if (!n) {
+		n = xcalloc(1, sizeof(*n));
+		n->conn = conn;
+		map_set(&s->notes, &n->conn, sizeof(n->conn), n);
+	}
+	return n;
+}
+
+static bool ike_differs(const struct api_ike_state *a, const struct api_ike_state *b)
+{
+	return a->state != b->state || a->error != b->error || strcmp(a->reason, b->reason) != 0;
+}
+
+void stats_on_ike(struct stats *s, const struct api_ike_state *state)
+{
+	struct stats_note *n = note_get(s, state->conn);
+
+	n->changed |= !n->has_ike || ike_differs(&n->ike, state);
+	n->has_ike = true;
+	n->ike = *state;
+	n->up_since_s = now_s() - state->up_s;
+	if (n->changed)
+		stats_ask_conns(s);
+}
+
+void stats_set_warning(struct stats *s, uint32_t conn, const char *text)
+{
+	struct stats_note *n =
+		text || map_find(&s->notes, &conn, sizeof(conn)) ? note_get(s, conn) : NULL;
+
+	if (!n || (!text && !n->warning) || (text && n->warning && !strcmp(text, n->warning)))
+		return;
+	free(n->warning);
+	n->warning = text ? xstrdup(text) : NULL;
+	n->changed = true;
+}
+
+void stats_forget(struct stats *s, uint32_t conn)
+{
+	struct stats_note *n = map_del(&s->notes, &conn, sizeof(conn));
+
+	if (!n)
+		return;
+	free(n->warning);
+	free(n);
 }
 
 void stats_conn_event(struct stats *s)
@@ -154,6 +265,7 @@ void stats_init(struct stats *s, struct event_base *base, struct report *report,
 {
 	*s = (struct stats){.report = report, .changed = changed, .ctx = ctx};
 	map_init(&s->conns);
+	map_init(&s->notes);
 	s->timer = event_new(base, -1, EV_PERSIST, stats_on_tick, s);
 	if (!s->timer)
 		abort();
@@ -163,11 +275,17 @@ void stats_init(struct stats *s, struct event_base *base, struct report *report,
 void stats_fini(struct stats *s)
 {
 	struct stats_conn *c;
+	struct stats_note *n;
 	size_t at = 0;
 
 	while ((c = map_next(&s->conns, &at)))
 		free(c);
 	map_fini(&s->conns);
+	for (at = 0; (n = map_next(&s->notes, &at));) {
+		free(n->warning);
+		free(n);
+	}
+	map_fini(&s->notes);
 	event_free(s->timer);
 }
 

@@ -9,6 +9,7 @@
 
 #include "objects.h"
 #include "client.h"
+#include "ike.h"
 #include "map.h"
 #include "report.h"
 
@@ -19,6 +20,7 @@ struct stats {
 	void (*changed)(void *ctx); // there is something to report
 	void *ctx;
 	struct map conns; // struct stats_conn by id
+	struct map notes; // struct stats_note by id: what others say of a connection
 	unsigned round;
 	bool asking_conns, asking_workers;
 	// Workers: the count advances only when every one of them has moved or sleeps by choice.
@@ -32,5 +34,11 @@ void stats_init(struct stats *s, struct event_base *base, struct report *report,
 void stats_fini(struct stats *s);
 // The forwarder is there (again), or NULL.
 void stats_set_forwarder(struct stats *s, struct api_client *forwarder);
+// What isthmus-ike says of a connection.
+void stats_on_ike(struct stats *s, const struct api_ike_state *state);
+// What is obeyed but unwise about a connection, in words; NULL: nothing.
+void stats_set_warning(struct stats *s, uint32_t conn, const char *text);
+// The connection is wanted no more.
+void stats_forget(struct stats *s, uint32_t conn);
 // A connection went up or down: ask now.
 void stats_conn_event(struct stats *s);

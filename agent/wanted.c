@@ -20,6 +20,7 @@ void wanted_fini(struct wanted_set *set)
 
 	while ((w = map_next(&set->objects, &at))) {
 		free(w->text);
+		free(w->warning);
 		free(w);
 	}
 	map_fini(&set->objects);
@@ -79,6 +80,16 @@ static void wanted_set_text(struct wanted_set *set, struct wanted *w, const char
 		set->on_trouble(set->ctx, w);
 }
 
+static void wanted_set_warning(struct wanted_set *set, struct wanted *w, const char *text)
+{
+	if (!strcmp(w->warning ? w->warning : "", text))
+		return;
+	free(w->warning);
+	w->warning = *text ? xstrdup(text) : NULL;
+	if (set->on_warning)
+		set->on_warning(set->ctx, w);
+}
+
 // What cannot be read leaves what it said before in force: better old than nothing.
 static void wanted_translate(struct wanted_set *set, struct wanted *w, const json_t *value)
 {
@@ -94,6 +105,7 @@ static void wanted_translate(struct wanted_set *set, struct wanted *w, const jso
 		desired_commit(set->desired, w, &w->contributions, &list);
 	contribution_list_free(&list);
 	wanted_set_text(set, w, r.failed ? r.text : NULL);
+	wanted_set_warning(set, w, r.failed ? "" : list.warning);
 }
 
 int wanted_put(struct wanted_set *set, const char *kind, const char *key, uint64_t revision,
@@ -129,6 +141,7 @@ bool wanted_del(struct wanted_set *set, const char *kind, const char *key)
 	desired_commit(set->desired, w, &w->contributions, &none);
 	wanted_set_text(set, w, NULL);
 	map_del_str(&set->objects, w->id);
+	free(w->warning);
 	free(w);
 	return true;
 }

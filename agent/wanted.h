@@ -20,6 +20,7 @@ struct wanted {
 	uint64_t hash; // of its value's text
 	struct contributions contributions;
 	char *text;    // why it could not be translated, or NULL
+	char *warning; // what is obeyed but unwise, or NULL
 	bool listed;   // by the full list under way
 	bool troubled; // has been reported with an error
 	char id[];     // "kind\037key": what the map is keyed by
@@ -33,6 +34,7 @@ struct wanted_set {
 	uint64_t read; // objects translated since the start
 	// An object's own error came or went.
 	void (*on_trouble)(void *ctx, struct wanted *w);
+	void (*on_warning)(void *ctx, struct wanted *w); // or its warning
 	void *ctx;
 };
 

@@ -10,6 +10,9 @@
 
 #include "nouns.h"
 
+// Pages of a connection's learnt routes: 100 000 of a tenant, 1 000 in each.
+#define LEARNT_PAGES 100
+
 static void set(json_t *to, const char *name, json_t *value)
 {
 	json_object_set_new(to, name, value);
@@ -93,40 +96,66 @@ static void set_up_time(json_t *properties, json_int_t s)
 	set(properties, "connectionUpTime", json_string(text));
 }
 
+static void copy_member(const json_t *from, const char *name, json_t *to, const char *as)
+{
+	const json_t *member = json_object_get(from, name);
+
+	if (member)
+		json_object_set(to, as, (json_t *)(uintptr_t)member);
+}
+
+static const json_t *connection_value(
+	const struct describe *d, const struct plan_connection_status *st)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "%u", st->id);
+	return st->gateway ? fleet_state(d->fleet, st->gateway, "connection", key) : NULL;
+}
+
+// What a gateway obeys and thinks unwise, unless there is worse to say.
+static void add_warning(const json_t *value, json_t *properties)
+{
+	const char *words = json_string_value(json_object_get(value, "warning"));
+	const char *status = json_string_value(
+		json_object_get(json_object_get(properties, "configurationState"), "status"));
+
+	if (words && status && !strcmp(status, "Success"))
+		set_state(properties,
+			&(struct state){"Warning", NULL, "PolicyConfigurationWarning", words});
+}
+
 static void set_reported(
 	const struct describe *d, const struct plan_connection_status *st, json_t *properties)
 {
-	char key[16];
-	const json_t *value, *member;
+	const json_t *value = connection_value(d, st), *member;
 
-	snprintf(key, sizeof(key), "%u", st->id);
-	value = st->gateway ? fleet_state(d->fleet, st->gateway, "connection", key) : NULL;
 	member = json_object_get(value, "state");
 	set(properties, "connectionState",
 		json_string(json_is_string(member) ? json_string_value(member) : "Disconnected"));
 	set_up_time(properties, json_integer_value(json_object_get(value, "upTimeS")));
-	member = json_object_get(value, "statistics");
-	if (member)
-		json_object_set(properties, "statistics", (json_t *)(uintptr_t)member);
+	copy_member(value, "statistics", properties, "statistics");
+	copy_member(value, "errorReason", properties, "connectionErrorReason");
+	copy_member(value, "unreachabilityReason", properties, "unreachabilityReason");
 }
 
-// Routes that BGP learnt over the connection follow the static ones.
-static void add_learnt(const struct describe *d, const struct plan_connection_status *st,
-	uint32_t vrf, json_t *properties)
+// The gateway that speaks BGP for the tenant; NULL: none now.
+static const char *reflector_of(const struct describe *d, const struct plan_tenant_status *tenant)
 {
-	json_t *routes = json_object_get(properties, "routes"), *one;
-	const json_t *learnt;
-	char key[32];
+	uint16_t at = (uint16_t)(tenant->home - 1);
+	struct plan_slot_status slot;
+
+	if (!tenant->home || !plan_slot_next(d->plan, &at, &slot) || slot.slot != tenant->home)
+		return NULL;
+	return slot.holder;
+}
+
+static void add_page(json_t *routes, const json_t *learnt)
+{
+	const json_t *one;
 	size_t i;
 
-	json_array_foreach (routes, i, one) {
-		set(one, "protocol", json_string("Static"));
-	}
-	if (!st->gateway || !json_is_array(routes))
-		return;
-	snprintf(key, sizeof(key), "%u/%u", vrf, st->id);
-	learnt = json_object_get(fleet_state(d->fleet, st->gateway, "routes", key), "learnt");
-	json_array_foreach (learnt, i, one) {
+	json_array_foreach ((json_t *)(uintptr_t)learnt, i, one) {
 		const char *prefix = json_string_value(json_object_get(one, "prefix"));
 		const char *via = json_string_value(json_object_get(one, "via"));
 
@@ -135,6 +164,27 @@ static void add_learnt(const struct describe *d, const struct plan_connection_st
 				routes, json_pack("{s:s,s:s,s:i,s:s}", "destinationPrefix", prefix,
 						"nextHop", via ? via : "0.0.0.0", "metric", 0,
 						"protocol", "BGP"));
+	}
+}
+
+// Routes that BGP learnt over the connection follow the static ones; they come in pages.
+static void add_learnt(const struct describe *d, const struct plan_connection_status *st,
+	const struct plan_tenant_status *tenant, json_t *properties)
+{
+	json_t *routes = json_object_get(properties, "routes"), *one;
+	const char *gateway = reflector_of(d, tenant);
+	char key[48];
+	size_t i;
+
+	json_array_foreach (routes, i, one) {
+		set(one, "protocol", json_string("Static"));
+	}
+	if (!gateway || !json_is_array(routes))
+		return;
+	for (unsigned page = 0; page < LEARNT_PAGES; page++) {
+		snprintf(key, sizeof(key), page ? "%u/%u/%u" : "%u/%u", tenant->vrf, st->id, page);
+		add_page(routes,
+			json_object_get(fleet_state(d->fleet, gateway, "routes", key), "learnt"));
 	}
 }
 
@@ -161,7 +211,7 @@ static void describe_connection(
 				json_string(ip_format(&st.source[i], buf)));
 	}
 	set_reported(d, &st, properties);
-	add_learnt(d, &st, tenant.vrf, properties);
+	add_learnt(d, &st, &tenant, properties);
 	if (st.wait)
 		set_state(properties, &(struct state){st.slot ? "Warning" : "InProgress", NULL,
 					      "HostUnreachable", st.words});
@@ -171,6 +221,7 @@ static void describe_connection(
 				"The gateway that holds this connection does not answer."});
 	else
 		state_of_objects(d, path, properties);
+	add_warning(connection_value(d, &st), properties);
 }
 
 static void describe_virtual_gateway(
@@ -254,6 +305,32 @@ static void describe_bgp_router(
 	state_of_objects(d, path, properties);
 }
 
+static void describe_bgp_peer(
+	const struct describe *d, const struct model_path *path, json_t *properties)
+{
+	const char *text = json_string_value(json_object_get(properties, "peerIpAddress"));
+	struct model_path low = *path;
+	struct plan_tenant_status st;
+	const char *gateway, *state;
+	const json_t *value = NULL;
+	char key[IP_TEXT_SIZE + 32], buf[IP_TEXT_SIZE];
+	struct ip_addr addr;
+
+	lower_ids(&low);
+	if (plan_tenant_status(d->plan, low.id[0], &st))
+		return;
+	gateway = reflector_of(d, &st);
+	if (gateway && text && !ip_parse(text, &addr)) {
+		snprintf(key, sizeof(key), "%u/%u/%s", st.vrf, st.home, ip_format(&addr, buf));
+		value = fleet_state(d->fleet, gateway, "bgpPeer", key);
+	}
+	state = json_string_value(json_object_get(value, "state"));
+	set(properties, "connectionState", json_string(state ? state : "Disconnected"));
+	copy_member(value, "statistics", properties, "statistics");
+	state_of_objects(d, path, properties);
+	add_warning(value, properties);
+}
+
 static const struct kind {
 	const struct model_type *type;
 	void (*describe)(
@@ -263,7 +340,7 @@ static const struct kind {
 	{&model_type_virtual_gateway, describe_virtual_gateway},
 	{&model_type_gateway, describe_gateway},
 	{&model_type_bgp_router, describe_bgp_router},
-	{&model_type_bgp_peer, state_of_objects},
+	{&model_type_bgp_peer, describe_bgp_peer},
 };
 
 void describe_resource(void *arg, const struct model_path *path, json_t *properties)
