@@ -108,6 +108,8 @@ static void agent_on_found(
 		slots_confirm(&a->slots, slot->slot, slot->epoch);
 }
 
+static void agent_start_speakers(struct agent *a);
+
 static void agent_on_ike_item(void *ctx, const void *object, size_t size, int fd)
 {
 	struct api_ike_state state = {0};
@@ -132,12 +134,14 @@ static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
 	struct api_client *client = target_client(a->targets[id]);
 
 	api_client_subscribe(client, events[id].types, events[id].len);
-	if (id == DESIRED_FORWARDER)
+	if (id == DESIRED_FORWARDER) {
 		stats_set_forwarder(&a->stats, client);
-	else if (id == DESIRED_BGP)
+		agent_start_speakers(a);
+	} else if (id == DESIRED_BGP) {
 		peers_set_bgp(&a->peers, client);
-	else if (id == DESIRED_IKE)
+	} else if (id == DESIRED_IKE) {
 		api_client_dump(client, API_TYPE_IKE_STATE, NULL, 0, agent_on_ike_item, NULL, a);
+	}
 }
 
 static void agent_on_down(void *ctx, enum desired_target id)
@@ -268,16 +272,28 @@ void agent_push(struct agent *a)
 	}
 }
 
-void agent_start_targets(struct agent *a)
+static void agent_start_target(struct agent *a, enum desired_target id)
 {
 	const char *const paths[DESIRED_TARGETS] = {
 		a->config.forwarder, a->config.bgp, a->config.ike};
 
-	for (size_t i = 0; i < DESIRED_TARGETS; i++) {
-		if (paths[i])
-			a->targets[i] =
-				target_new(a->base, i, paths[i], &a->desired, &agent_target_ops, a);
-	}
+	if (paths[id] && !a->targets[id])
+		a->targets[id] =
+			target_new(a->base, id, paths[id], &a->desired, &agent_target_ops, a);
+}
+
+// Whether a slot is held may be known by the forwarder alone (slots.h); until it has been asked,
+// nothing is said to those that speak for slots, so that what they do is not taken back.
+static void agent_start_speakers(struct agent *a)
+{
+	agent_update_held(a);
+	agent_start_target(a, DESIRED_BGP);
+	agent_start_target(a, DESIRED_IKE);
+}
+
+void agent_start_targets(struct agent *a)
+{
+	agent_start_target(a, DESIRED_FORWARDER);
 }
 
 // Slots that were given as inactive and may now be used.

@@ -46,7 +46,8 @@ class Rig:
         self.netns_dir.mkdir()
         self.pki = self.dir / 'pki'
         self.log = (self.dir / 'agent.log').open('ab')
-        self.forwarder = self.agent = self.bgp = self.ike = None
+        self.forwarder = self.agent = self.bgp = self.ike = self.carrier = None
+        self.ike_address = '127.%d.%d.1' % (os.getpid() // 250 % 250 + 1, os.getpid() % 250)
 
     def certify(self, seconds=None):
         self.pki.mkdir(exist_ok=True)
@@ -71,6 +72,17 @@ class Rig:
         self.bgp = subprocess.Popen([BUILD / 'bgp/isthmus-bgp', '--socket', self.bgp_path,
                                      '--forwarder', self.forwarder_path], stderr=self.log)
         wait_until(lambda: LocalApi(self.bgp_path))
+
+    def start_ike(self):
+        """The real one, over a stand-in that carries its datagrams on 127.0.0.x."""
+        self.ike_path = self.dir / 'ike.sock'
+        carrier = self.dir / 'ike-forwarder.sock'
+        if not self.carrier:
+            self.carrier = subprocess.Popen([BUILD / 'ike/ike-test-forwarder', carrier, self.ike_address], stdout=subprocess.DEVNULL)
+            wait_until(lambda: LocalApi(carrier))
+        self.ike = subprocess.Popen([BUILD / 'ike/isthmus-ike', '--socket', self.ike_path, '--forwarder', carrier],
+                                    stderr=self.log)
+        wait_until(lambda: LocalApi(self.ike_path))
 
     def start_agent(self):
         self.write_config('\n'.join('%s %s' % (word, path) for word, path in
@@ -129,6 +141,7 @@ class Rig:
         self.kill(self.forwarder)
         self.kill(self.bgp)
         self.kill(self.ike)
+        self.kill(self.carrier)
         for path in self.netns_dir.iterdir():
             subprocess.run(['umount', '-l', path], check=False, capture_output=True)
         self.controller.close()
