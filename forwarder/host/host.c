@@ -14,7 +14,6 @@
 #include "serve/refuse.h"
 #include "server.h"
 #include "subnet/subnet.h"
-#include "subnet/vtep.h"
 #include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "xmalloc.h"

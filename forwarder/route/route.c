@@ -39,6 +39,7 @@ struct route {
 };
 
 static struct map routes;
+static uint32_t api_routes[VRF_MAX]; // by VRF index: entries that came by the API
 
 static struct route_key key_of(uint32_t vrf, const struct ip_prefix *prefix)
 {
@@ -113,15 +114,18 @@ static int entry_set(uint32_t vrf, const struct ip_prefix *prefix, const struct 
 	before = r->entries ? r->entries->adj : 0;
 	place = entry_place(r, want->source);
 	e = *place;
-	if (e)
+	if (e) {
 		*place = e->next;
-	else
+	} else {
 		e = xcalloc(1, sizeof(*e));
+		api_routes[vrf] += want->nexthop != NULL;
+	}
 	*e = *want;
 	entry_insert(r, e);
 	status = route_show(r, before);
 	if (status < 0) {
 		*entry_place(r, want->source) = e->next;
+		api_routes[vrf] -= want->nexthop != NULL;
 		free(e);
 		route_show(r, before);
 	}
@@ -145,6 +149,7 @@ static struct nexthop *entry_del(uint32_t vrf, const struct ip_prefix *prefix, u
 	before = r->entries->adj;
 	*place = e->next;
 	nexthop = e->nexthop;
+	api_routes[vrf] -= nexthop != NULL;
 	free(e);
 	route_show(r, before);
 	return nexthop;
@@ -161,6 +166,22 @@ int route_set(
 void route_del(uint32_t vrf, const struct ip_prefix *prefix, uint8_t source)
 {
 	entry_del(vrf, prefix, source);
+}
+
+// What bgp has not taken back yet must not wait in a table that may be another tenant's next.
+void route_forget_vrf(uint32_t vrf)
+{
+	struct route *r;
+	size_t at = 0;
+
+	while (api_routes[vrf] && (r = map_next(&routes, &at))) {
+		const struct ip_prefix prefix = r->key.prefix;
+
+		if (r->key.vrf != vrf)
+			continue;
+		for (uint8_t source = API_ROUTE_CONNECTED; source <= API_ROUTE_BGP; source++)
+			nexthop_put(entry_del(vrf, &prefix, source));
+	}
 }
 
 // -- API_TYPE_ROUTE
@@ -341,6 +362,7 @@ void route_fini(void)
 			struct route_entry *e = r->entries;
 
 			r->entries = e->next;
+			api_routes[r->key.vrf] -= e->nexthop != NULL;
 			nexthop_put(e->nexthop);
 			free(e);
 		}

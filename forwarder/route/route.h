@@ -37,6 +37,8 @@ int route_set(
 	uint32_t vrf, const struct ip_prefix *prefix, uint8_t source, uint16_t rank, uint32_t adj);
 void route_del(uint32_t vrf, const struct ip_prefix *prefix, uint8_t source);
 
+void route_forget_vrf(uint32_t vrf); // the API's routes in it
+
 int route_init(void);
 void route_fini(void);
 int route_serve(struct api_server *s);

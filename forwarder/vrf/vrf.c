@@ -14,6 +14,7 @@
 #include "map.h"
 #include "hot.h"
 #include "rcu.h"
+#include "route/route.h"
 #include "serve/refuse.h"
 #include "subnet/subnet.h"
 #include "xmalloc.h"
@@ -164,6 +165,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 	if (v->users)
 		return refuse(ret_error, -EBUSY, "vrf: %u objects still name it; delete them first",
 			v->users);
+	route_forget_vrf(v->index);
 	vrf_free(v);
 	return API_CHANGED;
 }
