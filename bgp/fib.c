@@ -18,6 +18,8 @@
 enum {
 	READY_MAX_MS = 2000,  // start without the forwarder after that
 	ORPHAN_AFTER_S = 180, // leftovers of VRFs for which no router ever came
+	AGAIN_MIN_MS = 100,   // after the forwarder has refused routes
+	AGAIN_MAX_MS = 30000,
 };
 
 struct leftover {
@@ -25,14 +27,21 @@ struct leftover {
 	struct ip_prefix prefix;
 };
 
+// A VRF of which the forwarder has refused routes: it may not know it yet, or be full.
+struct refusal {
+	uint32_t vrf;
+	unsigned wait_ms;
+	bool due; // since it was last told all
+};
+
 struct fib {
 	struct daemon *daemon;
 	struct api_client *client;
-	struct map leftovers;
-	struct event *ready_timer, *orphan_timer;
+	struct map leftovers, refusals;
+	struct event *ready_timer, *orphan_timer, *again_timer;
+	unsigned again_ms;               // what again_timer was set to, 0: not set
 	void (*ready)(struct daemon *d); // NULL: called already
 	bool filled;                     // told once since the start
-	unsigned refused;
 };
 
 static size_t key_size(void)
@@ -44,7 +53,7 @@ static void del_route(struct fib *f, uint32_t vrf, const struct ip_prefix *prefi
 {
 	const struct api_route key = {.vrf = vrf, .prefix = *prefix, .source = API_ROUTE_BGP};
 
-	api_client_del(f->client, API_TYPE_ROUTE, &key, key_size(), 0);
+	api_client_del(f->client, API_TYPE_ROUTE, &key, key_size(), vrf);
 }
 
 static void drop_leftovers(struct fib *f, uint32_t vrf)
@@ -124,12 +133,64 @@ static void on_up(void *ctx, const struct api_hello *server, bool restarted)
 	api_client_dump(f->client, API_TYPE_ROUTE, &filter, key_size(), on_found, on_dumped, f);
 }
 
+// -- refusals: all of the VRF is told again, later and later
+
+static void again_in(struct fib *f, unsigned wait_ms)
+{
+	const struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+	if (f->again_ms && f->again_ms <= wait_ms)
+		return;
+	f->again_ms = wait_ms;
+	evtimer_add(f->again_timer, &tv);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct fib *f = arg;
+	struct refusal *r;
+	size_t at = 0;
+	unsigned wait_ms = 0;
+
+	f->again_ms = 0;
+	daemon_enter(f->daemon);
+	while ((r = map_next(&f->refusals, &at))) {
+		if (r->due) {
+			r->due = false;
+			wait_ms = r->wait_ms > wait_ms ? r->wait_ms : wait_ms;
+			speaker_refill_vrf(f->daemon->speaker, r->vrf);
+			continue;
+		}
+		map_del(&f->refusals, &r->vrf, sizeof(r->vrf)); // it took all the last time
+		free(r);
+	}
+	if (f->refusals.len)
+		again_in(f, 2 * wait_ms);
+	daemon_leave(f->daemon);
+}
+
 static void on_done(void *ctx, uint64_t cookie, int status, const char *text)
 {
 	struct fib *f = ctx;
+	uint32_t vrf = (uint32_t)cookie;
+	struct refusal *r;
 
-	if (status < 0 && !f->refused++)
-		log_warning("the forwarder refuses routes: %s", text);
+	if (status >= 0)
+		return;
+	r = map_find(&f->refusals, &vrf, sizeof(vrf));
+	if (!r) {
+		log_warning("the forwarder refuses routes of VRF %u: %s", vrf, text);
+		r = xcalloc(1, sizeof(*r));
+		r->vrf = vrf;
+		map_set(&f->refusals, &r->vrf, sizeof(r->vrf), r);
+	}
+	if (r->due)
+		return;
+	r->due = true;
+	r->wait_ms = r->wait_ms ? r->wait_ms * 2 : AGAIN_MIN_MS;
+	if (r->wait_ms > AGAIN_MAX_MS)
+		r->wait_ms = AGAIN_MAX_MS;
+	again_in(f, r->wait_ms);
 }
 
 static void on_drained(void *ctx)
@@ -178,6 +239,8 @@ struct fib *fib_new(struct daemon *d, const char *path, void (*ready)(struct dae
 	f->daemon = d;
 	f->ready = ready;
 	map_init(&f->leftovers);
+	map_init(&f->refusals);
+	f->again_timer = evtimer_new(d->base, on_again, f);
 	f->ready_timer = evtimer_new(d->base, on_late, f);
 	f->orphan_timer = evtimer_new(d->base, on_orphans, f);
 	evtimer_add(f->ready_timer, &late);
@@ -188,8 +251,15 @@ struct fib *fib_new(struct daemon *d, const char *path, void (*ready)(struct dae
 
 void fib_free(struct fib *f)
 {
+	struct refusal *r;
+	size_t at = 0;
+
 	if (!f)
 		return;
+	while ((r = map_next(&f->refusals, &at)))
+		free(r);
+	map_fini(&f->refusals);
+	event_free(f->again_timer);
 	api_client_free(f->client);
 	event_free(f->ready_timer);
 	event_free(f->orphan_timer);
@@ -208,7 +278,7 @@ void fib_route(struct fib *f, const struct api_route *route, bool present)
 		api_client_set(f->client, API_TYPE_ROUTE, route,
 			offsetof(struct api_route, path) +
 				route->path_count * sizeof(route->path[0]),
-			0);
+			route->vrf);
 	else
 		del_route(f, route->vrf, &route->prefix);
 }

@@ -286,17 +286,30 @@ void speaker_fib_writable(struct speaker *s)
 			job_schedule(&r->fib_job);
 }
 
+static void refill(struct vrf *vrf)
+{
+	for (struct router *r = vrf->routers; r; r = r->next)
+		for (int f = 0; f < BGP_FAMILIES; f++)
+			for (uint32_t i = 1; i < r->table[f].dest_end; i++)
+				if (table_dest(&r->table[f], i)->flags & DEST_USED)
+					queue_fib(r, f, i);
+}
+
+void speaker_refill_vrf(struct speaker *s, uint32_t vrf)
+{
+	struct vrf *v = map_find(&s->vrfs, &vrf, sizeof(vrf));
+
+	if (v)
+		refill(v);
+}
+
 void speaker_refill_fib(struct speaker *s)
 {
 	struct vrf *vrf;
 	size_t at = 0;
 
 	while ((vrf = map_next(&s->vrfs, &at)))
-		for (struct router *r = vrf->routers; r; r = r->next)
-			for (int f = 0; f < BGP_FAMILIES; f++)
-				for (uint32_t i = 1; i < r->table[f].dest_end; i++)
-					if (table_dest(&r->table[f], i)->flags & DEST_USED)
-						queue_fib(r, f, i);
+		refill(vrf);
 }
 
 // -- our own restart (RFC 4724 4.1)

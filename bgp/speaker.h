@@ -61,6 +61,7 @@ int speaker_del_network(
 void speaker_expect_restart(struct speaker *s, uint32_t vrf);
 // The forwarder has lost everything: tell it all again.
 void speaker_refill_fib(struct speaker *s);
+void speaker_refill_vrf(struct speaker *s, uint32_t vrf);
 
 // Time. Every call into the speaker is at the time last told.
 void speaker_set_time(struct speaker *s, uint64_t now_ms);
