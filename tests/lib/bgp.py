@@ -31,7 +31,46 @@ def _socket(ns, local, listen):
     return sock
 
 
-class Speaker:
+class View:
+    """What isthmus-bgp says on its socket: `api` is a LocalApi."""
+
+    def __init__(self, api):
+        self.api = api
+
+    def output(self):
+        return ""
+
+    def state(self, vrf, address, slot=1):
+        for s in self.api.dump("bgp_peer_state"):
+            if s.vrf == vrf and s.slot == slot and ip_text(s.address) == address:
+                return s
+        return None
+
+    def wait_established(self, vrf, address, seconds=15, slot=1):
+        def established():
+            s = self.state(vrf, address, slot)
+            return s if s and s.state == ESTABLISHED else None
+        try:
+            return wait_for(established, seconds, "session of vrf %d with %s" % (vrf, address))
+        except AssertionError as error:
+            raise AssertionError("%s\n%s\n%s" % (error, self.state(vrf, address, slot), self.output())) from None
+
+    def routes(self, vrf, view="BEST", peer=None):
+        """{prefix: route}."""
+        filters = {"vrf": vrf, "view": constants["API_BGP_VIEW_" + view]}
+        if peer:
+            filters["peer"] = ip(peer)
+        return {prefix_text(r.prefix): r for r in self.api.dump("bgp_route", **filters)}
+
+
+def fib_routes(api, vrf):
+    """{prefix: sorted next hops} of BGP as the forwarder behind `api` holds them."""
+    routes = [r for r in api.dump("route", vrf=vrf, source=constants["API_ROUTE_BGP"])
+              if r.vrf == vrf and r.source == constants["API_ROUTE_BGP"]]
+    return {prefix_text(r.prefix): sorted(ip_text(r.path[i].via) for i in range(r.path_count)) for r in routes}
+
+
+class Speaker(View):
     def __init__(self, net, forwarder="fake", name="bgp"):
         self.net, self.name = net, name
         self.path = net.dir / (name + ".sock")
@@ -42,7 +81,8 @@ class Speaker:
             self.forwarder = net.spawn(name + "-forwarder", [BUILD / "tests/agent/fake-forwarder", self.forwarder_path])
             self.fib = wait_for(lambda: self._connect(self.forwarder_path), what="the forwarder's socket")
         self.objects = []  # what was set, in order: told again after a restart
-        self.process = self.api = self.feeder = None
+        self.process = self.feeder = None
+        super().__init__(None)
         self.start()
         net.on_close(self.stop)
 
@@ -148,32 +188,12 @@ class Speaker:
         self.objects.append(("bgp_policy", raw))
         self.api.set("bgp_policy", raw)
 
-    def state(self, vrf, address, slot=1):
-        for s in self.api.dump("bgp_peer_state"):
-            if s.vrf == vrf and s.slot == slot and ip_text(s.address) == address:
-                return s
-        return None
-
-    def wait_established(self, vrf, address, seconds=15, slot=1):
-        def established():
-            s = self.state(vrf, address, slot)
-            return s if s and s.state == ESTABLISHED else None
-        try:
-            return wait_for(established, seconds, "session of vrf %d with %s" % (vrf, address))
-        except AssertionError as error:
-            raise AssertionError("%s\n%s\n%s" % (error, self.state(vrf, address, slot), self.process.output())) from None
-
-    def routes(self, vrf, view="BEST", peer=None):
-        """{prefix: route}."""
-        filters = {"vrf": vrf, "view": constants["API_BGP_VIEW_" + view]}
-        if peer:
-            filters["peer"] = ip(peer)
-        return {prefix_text(r.prefix): r for r in self.api.dump("bgp_route", **filters)}
+    def output(self):
+        return self.process.output()
 
     def fib_routes(self, vrf):
         """{prefix: sorted next hops} as the forwarder holds them."""
-        routes = [r for r in self.fib.dump("route") if r.vrf == vrf and r.source == constants["API_ROUTE_BGP"]]
-        return {prefix_text(r.prefix): sorted(ip_text(r.path[i].via) for i in range(r.path_count)) for r in routes}
+        return fib_routes(self.fib, vrf)
 
 
 class Bird:
@@ -184,7 +204,8 @@ class Bird:
         self.conf, self.ctl = net.dir / (name + ".conf"), net.dir / (name + ".ctl")
         self.write(config)
         self.process = net.spawn(name, ["bird", "-f", "-c", self.conf, "-s", self.ctl, "-P", net.dir / (name + ".pid")], ns)
-        wait_for(self.ctl.exists, what="BIRD's control socket")
+        wait_for(lambda: self.ctl.exists() or not self.process.alive(), what="BIRD's control socket")
+        assert self.process.alive(), self.process.output()
 
     def write(self, config):
         self.conf.write_text("log stderr all;\nprotocol device {}\n" + config)

@@ -107,10 +107,12 @@ class Namespace:
 class Process:
     """A child with its output in a file; stopped by pid, never by name."""
 
-    def __init__(self, net, name, argv, netns=None, env=None, log=None):
+    def __init__(self, net, name, argv, netns=None, env=None, log=None, keeps_mounts=False):
+        """`ip netns exec` gives a mount namespace too; with keeps_mounts what is mounted outlives the process."""
         self.name, self.argv = name, [str(a) for a in argv]
         self.log = log or net.dir / (name + ".log")
-        command = (["ip", "netns", "exec", netns.full] if netns else []) + self.argv
+        enter = ["nsenter", "--net=" + netns.path] if netns and keeps_mounts else ["ip", "netns", "exec", netns.full] if netns else []
+        command = enter + self.argv
         with open(self.log, "ab") as out:
             self.proc = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                          env={**os.environ, **(env or {})}, start_new_session=True)

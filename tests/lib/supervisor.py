@@ -73,7 +73,8 @@ class Service:
             for name in self._one(key, "").split():
                 (self.supervisor.dir / folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.starts.append(time.monotonic())
-        self.process = Process(self.supervisor.net, "%s-%s" % (self.supervisor.name, self.unit), self._argv(), self.netns, self.env)
+        self.process = Process(self.supervisor.net, "%s-%s" % (self.supervisor.name, self.unit), self._argv(), self.netns, self.env,
+                               keeps_mounts=self.unit == "isthmus-agent")
 
     def _should_restart(self, status):
         if not self.wanted or self.policy == "no":

@@ -77,10 +77,13 @@ class ControlledLab:
 
     # -- the gateway
 
-    def start_gateway(self):
-        """The forwarder, and an agent that joins with a single-use token."""
+    def start_gateway(self, bgp=False):
+        """The forwarder, perhaps isthmus-bgp, and an agent that joins with a single-use token."""
         self.gateway = Gateway(self.net, self.scene.gateway_ns)
         self.gateway.start_forwarder()
+        if bgp:
+            self.gateway.start_bgp()
+        self.gateway.netns_dir.mkdir(exist_ok=True)
         etc = self.gateway.supervisor.dir / "etc" / "isthmus"
         etc.mkdir(parents=True, exist_ok=True)
         token = run([program("isthmus-controller"), "token", "--dir", self.pki]).stdout
@@ -89,7 +92,7 @@ class ControlledLab:
             "controller https://%s:8443" % CONTROLLER, "name " + wanted.GATEWAY, "token-file %s/token" % etc,
             "certificates %s/pki" % etc, "directory %s/lib/isthmus" % self.gateway.supervisor.dir,
             "forwarder %s" % self.gateway.socket, "socket %s/run/isthmus/agent.sock" % self.gateway.supervisor.dir,
-            "number 1", ""]))
+            "netns-directory %s" % self.gateway.netns_dir, "number 1", *(["bgp %s" % self.gateway.bgp_socket] if bgp else []), ""]))
         (etc / "pki").mkdir(mode=0o700)
         self.gateway.agent = self.gateway.supervisor.start("isthmus-agent", self.scene.gateway_ns)
         wait_for(lambda: self.gateway_state() == "Active", 20, "the gateway has joined", step=0.05)
@@ -97,13 +100,6 @@ class ControlledLab:
     def gateway_state(self):
         """Active once it lives; Passive before it was heard of."""
         return self.nc.get("gateways/" + wanted.GATEWAY)["properties"].get("state")
-
-    def gateway_state_or_none(self):
-        """None while the controller does not answer."""
-        try:
-            return self.gateway_state()
-        except OSError:
-            return None
 
     # -- tenants
 

@@ -4,7 +4,7 @@
 import contextlib
 
 from localapi import LocalApi
-from net import wait_for
+from net import run, wait_for
 from supervisor import Supervisor
 
 
@@ -15,7 +15,10 @@ class Gateway:
         self.net, self.ns, self.name, self.ports = net, ns, name, ports
         self.supervisor = Supervisor(net, name)
         self.socket = self.supervisor.dir / "run" / "isthmus" / "forwarder.sock"
-        self.forwarder = self.agent = None
+        self.bgp_socket = self.socket.with_name("bgp.sock")
+        self.netns_dir = self.supervisor.dir / "run" / "netns"  # the agent's, for tenants it serves
+        self.forwarder = self.agent = self.bgp = None
+        net.on_close(self._drop_namespaces)
 
     def start_forwarder(self, workers=1, more=""):
         ports = " ".join("--port %s=af_packet:%s" % (p, p) for p in self.ports)
@@ -24,14 +27,28 @@ class Gateway:
         self.wait_forwarder()
         return self.forwarder
 
-    def wait_forwarder(self):
-        wait_for(self._answers, 30, "the forwarder answers on %s" % self.socket)
+    def start_bgp(self):
+        self.bgp = self.supervisor.start("isthmus-bgp", self.ns)
+        self.wait_bgp()
+        return self.bgp
 
-    def _answers(self):
+    def wait_bgp(self):
+        wait_for(lambda: self._answers(self.bgp_socket), 10, "isthmus-bgp answers on %s" % self.bgp_socket)
+
+    def wait_forwarder(self):
+        wait_for(lambda: self._answers(self.socket), 30, "the forwarder answers on %s" % self.socket)
+
+    @staticmethod
+    def _answers(path):
         with contextlib.suppress(OSError):
-            self.api().close()
+            LocalApi(path).close()
             return True
         return False
+
+    def _drop_namespaces(self):
+        if self.netns_dir.exists():
+            for path in self.netns_dir.iterdir():
+                run(["umount", "-l", path], check=False)
 
     def api(self):
         return LocalApi(self.socket)
