@@ -37,7 +37,7 @@ int cmd_completion(struct cli *cli)
 	printf("' ;;\n\t2:get|2:describe|2:delete|2:wait) words='");
 	for (const struct model_type *const *t = model_types; *t; t++)
 		printf("%s ", (*t)->noun);
-	printf("hostroutes operation' ;;\n\t2:gw) words='");
+	printf("hostroutes slots operation' ;;\n\t2:gw) words='");
 	for (size_t i = 0; i < gw_subject_len; i++)
 		printf("%s ", gw_subjects[i].name);
 	printf("trace' ;;\n\t2:completion) words=bash ;;\n%s", script_tail);

@@ -13,6 +13,7 @@ static const struct {
 	bool has_name;
 } others[] = {
 	{"hostroutes", "/hostRoutes", false},
+	{"slots", "/slots", false},
 	{"operation", "/operations", true},
 	{"operations", "/operations", true},
 	{"statistics", "/monitoring/networkControllerStatistics", false},

@@ -11,6 +11,7 @@
 #include "conn/conn.h"
 #include "control.h"
 #include "host/host.h"
+#include "ip/reassembly.h"
 #include "ip/wire.h"
 #include "nd/nd.h"
 #include "modules.h"
@@ -99,6 +100,7 @@ void gateway_fini(void)
 	control_handle(CONTROL_NEIGHBOUR, NULL);
 	control_handle(CONTROL_PUNT_TUN, NULL);
 	tun_fini();
+	reassembly_fini();
 	for (size_t i = FEATURES; i-- > 0;)
 		features[i].fini();
 	rcu_synchronize();

@@ -12,6 +12,7 @@
 	X(ETH, eth)                 /* frames from ports */                            \
 	X(ARP, arp)                 /* on links */                                     \
 	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \
+	X(REASSEMBLY, reassembly)   /* fragments of outer packets; up from there */    \
 	X(VXLAN_IN, vxlan_in)       /* VXLAN and its tenant */                         \
 	X(ESP_IN, esp_in)           /* ESP, plain or in UDP */                         \
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \

@@ -47,7 +47,7 @@ struct resource_ref {
 struct fleet {
 	struct fleet_ops ops;
 	uint64_t term, revision;
-	int64_t started_ms;
+	int64_t started_ms, tick_ms;
 	struct map gateways, refs;
 };
 
@@ -365,7 +365,7 @@ int fleet_beat(struct fleet *f, const char *gateway, uint64_t workers, int64_t n
 	if (!g || !g->known)
 		return -ENOENT;
 	takeover_beat(&g->watch, workers, now_ms);
-	if (!takeover_silent(&g->watch, now_ms))
+	if (takeover_alive(&g->watch, now_ms))
 		set_health(f, g, PLAN_HEALTH_UP);
 	return 0;
 }
@@ -379,11 +379,24 @@ void fleet_polled(struct fleet *f, const char *gateway, int64_t now_ms)
 		takeover_seen(&g->watch, now_ms);
 }
 
+// What a controller that did not run itself has missed is nobody's silence.
+static void forgive(struct fleet *f, int64_t ms)
+{
+	struct fleet_gateway *g;
+	size_t at = 0;
+
+	while ((g = map_next(&f->gateways, &at)))
+		takeover_forgive(&g->watch, ms);
+}
+
 void fleet_tick(struct fleet *f, int64_t now_ms)
 {
 	struct fleet_gateway *g;
 	size_t at = 0;
 
+	if (f->tick_ms && now_ms - f->tick_ms > 2 * FLEET_TICK_MS)
+		forgive(f, now_ms - f->tick_ms - FLEET_TICK_MS);
+	f->tick_ms = now_ms;
 	if (now_ms < f->started_ms + FLEET_GRACE_MS)
 		return;
 	while ((g = map_next(&f->gateways, &at))) {

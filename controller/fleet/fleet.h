@@ -19,6 +19,8 @@
 #define FLEET_NAME_SIZE    128
 #define FLEET_STATES_MAX   200000 // reported entries a gateway; more are refused and counted
 #define FLEET_LEARNT_MAX   100000 // learnt routes a report entry may hold
+#define FLEET_TICK_MS      50     // the watching is done this often
+#define FLEET_BEAT_MS      100    // between heartbeats
 #define FLEET_BEAT_LOST_MS 400    // without a heartbeat: the controller's vote
 #define FLEET_STALL_MS     300    // the workers' count stands still: likewise
 #define FLEET_GRACE_MS     3000   // after the controller's start, before anyone is missed
@@ -59,7 +61,8 @@ const struct view *fleet_view(const struct fleet *f, const char *name);
 int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int64_t now_ms);
 int fleet_beat(struct fleet *f, const char *gateway, uint64_t workers, int64_t now_ms);
 void fleet_polled(struct fleet *f, const char *gateway, int64_t now_ms); // it asked for objects
-// Looks for gateways that went silent. Call at least every 100 ms.
+// Looks for gateways that went silent. Call every FLEET_TICK_MS: time between calls beyond that is
+// time in which the controller itself was away, and counts against nobody.
 void fleet_tick(struct fleet *f, int64_t now_ms);
 
 // -- for the API

@@ -28,7 +28,6 @@
 
 #define IDLE_TIMEOUT_S 90 // longer than a poll waits
 #define RENEW_CHECK_S  3600
-#define TICK_MS        100
 #define VERSION        "1.0"
 
 struct poll {
@@ -545,7 +544,7 @@ int server_new(struct event_base *base, const struct server_config *config, stru
 		server_free(s);
 		return err;
 	}
-	s->tick = every(s, on_tick, TICK_MS);
+	s->tick = every(s, on_tick, FLEET_TICK_MS);
 	s->renew = every(s, on_renew_check, RENEW_CHECK_S * 1000);
 	*ret_server = s;
 	return 0;

@@ -29,6 +29,7 @@
 #define IPSEC_MTU      1400     // while no SA says what its ciphers leave
 
 const struct conn_fwd *conn_fwd_table[CONN_MAX];
+uint16_t conn_mtu_table[CONN_MAX];
 struct table conn_gre_table;
 const struct l3_link *l3_link_table[16][4096];
 
@@ -205,6 +206,7 @@ struct adj *conn_adj_new(uint32_t id, uint32_t vrf, const struct ip_addr *via, u
 	}
 	if (adj->type == ADJ_DROP)
 		return adj;
+	__atomic_store_n(&conn_mtu_table[c->index], adj->mtu, __ATOMIC_RELAXED);
 	adj->conn = c->index;
 	adj->slot = c->api.slot;
 	adj->meter = c->meter_out;
@@ -329,6 +331,7 @@ static void conn_free(struct conn *c)
 	rcu_defer(hot_free, c->meter_in);
 	rcu_defer(hot_free, c->meter_out);
 	underlay_dest_put(c->dest);
+	__atomic_store_n(&conn_mtu_table[c->index], 0, __ATOMIC_RELAXED);
 	by_index[c->index] = NULL;
 	c->vrf->users--;
 	free(c);

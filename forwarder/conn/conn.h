@@ -41,7 +41,9 @@ struct meter {
 };
 
 extern const struct conn_fwd *conn_fwd_table[CONN_MAX]; // by index; ctl: rw, worker: ro
-extern struct table conn_gre_table;                     // see conn_gre_key(); struct conn_fwd *
+// What its tunnel or link takes, by index; 0: not known. ctl: rw, worker: ro
+extern uint16_t conn_mtu_table[CONN_MAX];
+extern struct table conn_gre_table; // see conn_gre_key(); struct conn_fwd *
 
 // src and dst as received: IPv4 addresses, or interned IPv6 ones.
 static inline struct table_key conn_gre_key(

@@ -17,7 +17,7 @@ struct vrf;
 struct conn {
 	uint32_t index;
 	uint16_t tunnel_mtu; // what its SAs leave for a packet; 0: unknown
-	bool is_down; // by keepalive or for want of an SA
+	bool is_down;        // by keepalive or for want of an SA
 	struct vrf *vrf;
 	struct slot_user slot_user;
 	struct underlay_dest *dest;

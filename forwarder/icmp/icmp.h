@@ -22,6 +22,3 @@ static inline uint32_t icmp_error_word(enum icmp_error_kind kind, uint16_t mtu)
 {
 	return (uint32_t)kind << 16 | mtu;
 }
-
-// m is larger than the path takes: fragments to `node`, or an error to the sender.
-void icmp_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu, uint16_t node);

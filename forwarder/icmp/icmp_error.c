@@ -168,9 +168,3 @@ static void icmp_error_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 }
 
 const struct node node_icmp_error = {.name = "icmp_error", .run = icmp_error_run};
-
-void icmp_too_big(struct worker *w, struct rte_mbuf *m, uint16_t mtu, uint16_t node)
-{
-	packet_meta(m)->out = icmp_error_word(ICMP_ERROR_TOO_BIG, mtu);
-	node_push(w, NODE_ICMP_ERROR, m);
-}

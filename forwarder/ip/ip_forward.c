@@ -10,6 +10,8 @@
 #include "flow.h"
 #include "graph.h"
 #include "icmp/icmp.h"
+#include "ip/fragment.h"
+#include "ip/tcp_mss.h"
 #include "ip/wire.h"
 #include "offload.h"
 #include "rcu.h"
@@ -245,9 +247,11 @@ static inline void send(struct worker *w, struct rte_mbuf *m, uint32_t nh)
 	if (!lower_ttl(w, m))
 		return;
 	if (unlikely(rte_pktmbuf_pkt_len(m) > adj->mtu && packet_wire_size(m) > adj->mtu)) {
-		icmp_too_big(w, m, adj->mtu, output_node[adj->type]);
+		ip_too_big(w, m, adj->mtu, output_node[adj->type]);
 		return;
 	}
+	if (unlikely(tcp_is_syn(m)))
+		tcp_mss_clamp(m, adj->mtu);
 	node_push(w, output_node[adj->type], m);
 }
 

@@ -116,10 +116,12 @@ static void input4(struct worker *w, struct rte_mbuf *m, struct last_local *last
 		last->found = table_find(&underlay_local4, underlay_key4(ip->dst));
 	}
 	reason = take(meta, last->found);
-	if (reason == DROP_NONE && unlikely(ip->fragment & be16(IP4_FRAG_MASK)))
-		reason = DROP_UNDERLAY_FRAGMENT;
 	if (unlikely(reason != DROP_NONE)) {
 		packet_drop(w, m, reason);
+		return;
+	}
+	if (unlikely(ip->fragment & be16(IP4_FRAG_MASK))) {
+		node_push(w, NODE_REASSEMBLY, m);
 		return;
 	}
 	meta->outer_tos = ip->tos;
@@ -144,6 +146,10 @@ static void input6(struct worker *w, struct rte_mbuf *m)
 	}
 	if (unlikely(reason != DROP_NONE)) {
 		packet_drop(w, m, reason);
+		return;
+	}
+	if (unlikely(ip->next_header == IP_PROTO_FRAG6)) {
+		node_push(w, NODE_REASSEMBLY, m);
 		return;
 	}
 	meta->outer_tos = (uint8_t)(be32(ip->version_class_flow) >> 20);

@@ -22,6 +22,7 @@
 #define IP_PROTO_UDP   17
 #define IP_PROTO_IP6IN 41
 #define IP_PROTO_GRE   47
+#define IP_PROTO_FRAG6 44
 #define IP_PROTO_ESP   50
 #define IP_PROTO_ICMP6 58
 

@@ -7,7 +7,7 @@
 
 #include "conn/conn.h"
 #include "graph.h"
-#include "icmp/icmp.h"
+#include "ip/fragment.h"
 #include "ip/encap.h"
 #include "ipsec.h"
 #include "offload.h"
@@ -84,7 +84,7 @@ static void add_segments(
 		packet_meta(part)->flags &= (uint8_t)~PACKET_F_GSO;
 		packet_meta(part)->csum_start = 0;
 		if (unlikely(part->pkt_len > mtu))
-			icmp_too_big(w, part, mtu, NODE_ESP_OUT);
+			ip_too_big(w, part, mtu, NODE_ESP_OUT);
 		else
 			add(w, v, part, sa);
 	}

@@ -15,11 +15,12 @@
 #include "route/route.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "subnet/vtep.h"
 #include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "xmalloc.h"
 
-struct table subnet_table, gateway_table, vtep_table;
+struct table subnet_table, gateway_table;
 
 static struct map subnets;
 
@@ -28,8 +29,7 @@ int subnet_init(void)
 	map_init(&subnets);
 	table_init(&subnet_table);
 	table_init(&gateway_table);
-	table_init(&vtep_table);
-	return 0;
+	return vtep_init();
 }
 
 struct subnet *subnet_find(uint32_t vni)
@@ -44,35 +44,6 @@ struct adj *subnet_adj_new(uint32_t vni, uint32_t vrf)
 	if (!s || s->vrf->index != vrf)
 		return adj_new_drop(DROP_NO_ROUTE);
 	return adj_new_drop(DROP_HOST_UNKNOWN);
-}
-
-static void vtep_count(uint32_t vrf, const struct ip_addr *pa, int by)
-{
-	struct table_key key;
-	uint64_t count;
-
-	if (pa->family == IP_V4)
-		key = vtep_key4(vrf, load32(pa->bytes));
-	else
-		key = vtep_key6(vrf, underlay_intern(pa));
-	count = table_find(&vtep_table, key) + (uint64_t)(int64_t)by;
-	table_set(&vtep_table, key, count);
-	if (pa->family == IP_V6 && by < 0) {
-		underlay_unintern(pa);
-		underlay_unintern(pa);
-	}
-}
-
-void vtep_add(uint32_t vrf, const struct ip_addr *pa)
-{
-	if (pa->family)
-		vtep_count(vrf, pa, 1);
-}
-
-void vtep_del(uint32_t vrf, const struct ip_addr *pa)
-{
-	if (pa->family)
-		vtep_count(vrf, pa, -1);
 }
 
 // -- what workers see
@@ -221,7 +192,7 @@ void subnet_fini(void)
 	rcu_synchronize();
 	table_fini(&subnet_table);
 	table_fini(&gateway_table);
-	table_fini(&vtep_table);
+	vtep_fini();
 }
 
 static const struct api_handler handlers[] = {

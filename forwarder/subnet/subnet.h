@@ -32,7 +32,6 @@ struct subnet_fwd {
 
 extern struct table subnet_table;  // VNI to struct subnet_fwd *
 extern struct table gateway_table; // (VRF index, MAC) to slot
-extern struct table vtep_table;    // (VRF index, outer source) to a count
 extern struct table local_table;   // (VNI, IPv4 or interned IPv6 address) to its slot and MAC
 
 static inline struct table_key subnet_key(uint32_t vni)
@@ -43,16 +42,6 @@ static inline struct table_key subnet_key(uint32_t vni)
 static inline struct table_key gateway_key(uint32_t vrf, uint64_t mac)
 {
 	return (struct table_key){vrf, mac};
-}
-
-static inline struct table_key vtep_key4(uint32_t vrf, uint32_t addr)
-{
-	return (struct table_key){(uint64_t)vrf << 8 | 4, addr};
-}
-
-static inline struct table_key vtep_key6(uint32_t vrf, uint32_t interned)
-{
-	return (struct table_key){(uint64_t)vrf << 8 | 6, interned};
 }
 
 static inline uint64_t mac_word(const uint8_t *mac)
@@ -97,10 +86,6 @@ struct adj *overlay_adj_new(const struct subnet *s, const struct mac_addr *mac,
 const struct ip_addr *overlay_source(const struct vrf *v, uint8_t family);
 const struct ip_addr *overlay_choose_pa(const struct vrf *v, const struct ip_addr *pa);
 const struct mac_addr *overlay_source_mac(const struct vrf *v);
-
-// Counts an outer source that this VRF accepts frames from.
-void vtep_add(uint32_t vrf, const struct ip_addr *pa);
-void vtep_del(uint32_t vrf, const struct ip_addr *pa);
 
 // Former hosts of its machines are accepted no longer: the VRF goes.
 void host_forget_vrf(struct vrf *v);

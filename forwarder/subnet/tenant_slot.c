@@ -16,6 +16,7 @@
 #include "serve/refuse.h"
 #include "server.h"
 #include "subnet.h"
+#include "subnet/vtep.h"
 #include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "xmalloc.h"

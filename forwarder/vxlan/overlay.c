@@ -6,20 +6,15 @@
 
 #include "graph.h"
 #include "ip/decap.h"
-#include "underlay/underlay.h"
+#include "subnet/vtep.h"
 
-static inline struct table_key vtep_key(const struct rte_mbuf *m, uint32_t vrf)
+static inline uint64_t vtep_number(const struct rte_mbuf *m)
 {
 	const struct ip4_hdr *ip4 = rte_pktmbuf_mtod(m, const struct ip4_hdr *);
-	const struct ip6_hdr *ip6;
-	struct ip_addr_words src;
 
 	if (likely(ip4->version_ihl >> 4 == 4))
-		return vtep_key4(vrf, ip4->src);
-	ip6 = (const struct ip6_hdr *)ip4;
-	src = ip6_words(ip6->src);
-	return vtep_key6(
-		vrf, (uint32_t)table_find(&underlay_interned6, (struct table_key){src.hi, src.lo}));
+		return table_find(&vtep_numbers4, vtep_key4(ip4->src));
+	return table_find(&vtep_numbers6, vtep_key6(((const struct ip6_hdr *)ip4)->src));
 }
 
 // The slot of the tenant's gateway that has this MAC, 0: none.
@@ -39,7 +34,7 @@ static enum drop_reason take_frame(const struct overlay_frame *f, const struct e
 	const struct subnet_fwd *s = f->subnet;
 	uint16_t slot;
 
-	if (!table_find(&vtep_table, vtep_key(f->m, s->vrf)))
+	if (!vtep_accepted(f->vtep_word, f->vtep))
 		return DROP_VXLAN_UNKNOWN_VTEP;
 	meta->vrf = s->vrf;
 	meta->source = PACKET_FROM_OVERLAY;
@@ -90,8 +85,14 @@ void overlay_input(struct worker *w, struct overlay_frame *frames, uint16_t len,
 		frames[kept] = frames[i];
 		frames[kept++].subnet = s;
 	}
-	for (uint16_t i = 0; i < kept; i++)
-		table_prefetch(&vtep_table, vtep_key(frames[i].m, frames[i].subnet->vrf));
+	for (uint16_t i = 0; i < kept; i++) {
+		frames[i].vtep = vtep_number(frames[i].m);
+		rte_prefetch0(rcu_load(&vtep_sets[frames[i].subnet->vrf]));
+	}
+	for (uint16_t i = 0; i < kept; i++) {
+		frames[i].vtep_word = vtep_word(frames[i].subnet->vrf, frames[i].vtep);
+		rte_prefetch0(frames[i].vtep_word);
+	}
 	for (uint16_t i = 0; i < kept; i++) {
 		const struct overlay_frame *f = &frames[i];
 		const struct eth_hdr *eth =

@@ -10,6 +10,8 @@
 struct overlay_frame {
 	struct rte_mbuf *m; // data at the outer IP header
 	const struct subnet_fwd *subnet;
+	uint64_t vtep;             // number of the outer source, 0: nobody's
+	const uint64_t *vtep_word; // where the tenant's bit for it lies
 	uint32_t vni;
 	uint16_t header; // bytes before the inner Ethernet header
 };

@@ -27,8 +27,8 @@
 
 #define PROBE_MAX_PACKETS (1u << 23)
 #define PROBE_MAX_SIZE    9000
-#define DRAIN_MS          300
-#define MAX_BACKLOG       64 // packets sent in one go after a late wake-up
+#define DRAIN_MS          2000 // at most: it ends when all have arrived
+#define MAX_BACKLOG       64   // packets sent in one go after a late wake-up
 
 struct probe_header {
 	uint64_t run; // random: packets of other runs are foreign

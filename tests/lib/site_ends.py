@@ -57,6 +57,14 @@ class VlanTrunk:
         self.ovs = Ovs(net, self.ns)
         self.ovs.bridge("br", ("trunk",), mac="02:52:00:00:00:01")
 
+    def connect(self, gateway, dev):
+        """One more gateway on all VLANs, as its port `dev`."""
+        port = ("t-%s" % gateway.name)[-15:]
+        self.net.link(gateway, dev, self.ns, port, offload=False)
+        for ns, device in ((gateway, dev), (self.ns, port)):
+            ns.sysctl("net/ipv6/conf/%s/disable_ipv6" % device, 1)
+        self.ovs.port("br", port)
+
     def site(self, name, vlan, address, lan):
         return VlanSite(self, name, vlan, address, lan)
 

@@ -101,6 +101,13 @@ class ControlledLab:
         """Active once it lives; Passive before it was heard of."""
         return self.nc.get("gateways/" + wanted.GATEWAY)["properties"].get("state")
 
+    def gateway_state_or_none(self):
+        """None while the controller does not answer."""
+        try:
+            return self.gateway_state()
+        except OSError:
+            return None
+
     # -- tenants
 
     def put_provider(self):

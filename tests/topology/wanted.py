@@ -4,7 +4,7 @@
 from fabric import GREVIP_ROUTER, HNV_ROUTER
 from scene import HOST_PAS
 
-GATEWAY, GATEWAY_OWN = "GW1", "10.64.0.21"
+GATEWAY = "GW1"
 HNV_SUBNET = "/logicalNetworks/HNVPA/subnets/HNVPA_Subnet"
 POOL = "default"
 
@@ -22,8 +22,13 @@ def logical_network(name, subnet, prefix, vlan, gateway, pool=None, virtualised=
                                         "subnets": [{"resourceId": subnet, "properties": properties}]}]
 
 
-def provider():
+def provider(redundant=0):
     """What the provider sets up once: networks, hosts, a pool of one gateway."""
+    return [*provider_networks(redundant), *gateway(GATEWAY, 21)]
+
+
+def provider_networks(redundant=0):
+    """All but the gateways; `redundant` is the N of the pool's M+N."""
     return [
         ["credentials/NCHostUser", {"type": "usernamePassword", "userName": "isthmus", "value": "secret"}],
         ["macPools/DefaultMacPool", {"startMacAddress": "00-1D-D8-B7-1C-00", "endMacAddress": "00-1D-D8-F4-1F-FF"}],
@@ -32,21 +37,27 @@ def provider():
         ["publicIPAddresses/gw-vip", {"ipAddress": "203.0.113.4", "publicIPAllocationMethod": "Static"}],
         *[["servers/" + name, {"connections": [], "isthmus": {"providerAddresses": [pa]}}] for name, pa in HOST_PAS.items()],
         ["gatewayPools/" + POOL, {
-            "type": "All", "redundantGatewayCount": 0, "gatewayCapacityKiloBitsPerSecond": 10000000,
+            "type": "All", "redundantGatewayCount": redundant, "gatewayCapacityKiloBitsPerSecond": 10000000,
             "ipConfiguration": {"greVipSubnets": [ref("/logicalNetworks/GreVIP/subnets/GreVIP_Subnet")],
                                 "publicIPAddresses": [ref("/publicIPAddresses/gw-vip")]}}],
-        ["virtualServers/" + GATEWAY, {"connections": [{"managementAddresses": ["10.63.0.21"], "credentialType": "usernamePassword",
-                                                       "credential": ref("/credentials/NCHostUser")}],
-                                       "vmGuid": "FE49D841-B5DC-4638-869D-509289BA0001"}],
-        ["networkInterfaces/%s_BackEnd" % GATEWAY, {"privateMacAddress": "001DD8B71C01", "privateMacAllocationMethod": "Static"}],
-        ["networkInterfaces/%s_FrontEnd" % GATEWAY, {
-            "privateMacAddress": "001DD8B71C02", "privateMacAllocationMethod": "Static",
+    ]
+
+
+def gateway(name, number):
+    """A gateway host: its server, its network cards, itself; `number` ends all its addresses."""
+    return [
+        ["virtualServers/" + name, {"connections": [{"managementAddresses": ["10.63.0.%d" % number], "credentialType": "usernamePassword",
+                                                    "credential": ref("/credentials/NCHostUser")}],
+                                    "vmGuid": "FE49D841-B5DC-4638-869D-509289BA00%02X" % number}],
+        ["networkInterfaces/%s_BackEnd" % name, {"privateMacAddress": "001DD8B71C%02X" % (2 * number), "privateMacAllocationMethod": "Static"}],
+        ["networkInterfaces/%s_FrontEnd" % name, {
+            "privateMacAddress": "001DD8B71C%02X" % (2 * number + 1), "privateMacAllocationMethod": "Static",
             "ipConfigurations": [{"resourceId": "FrontEnd", "properties": {
-                "subnet": ref(HNV_SUBNET), "privateIPAddress": GATEWAY_OWN, "privateIPAllocationMethod": "Static"}}]}],
-        ["gateways/" + GATEWAY, {
-            "pool": ref("/gatewayPools/" + POOL), "type": "All", "virtualServer": ref("/virtualServers/" + GATEWAY),
-            "networkInterfaces": {"externalNetworkInterface": ref("/networkInterfaces/%s_FrontEnd" % GATEWAY),
-                                  "internalNetworkInterface": ref("/networkInterfaces/%s_BackEnd" % GATEWAY)},
+                "subnet": ref(HNV_SUBNET), "privateIPAddress": "10.64.0.%d" % number, "privateIPAllocationMethod": "Static"}}]}],
+        ["gateways/" + name, {
+            "pool": ref("/gatewayPools/" + POOL), "type": "All", "virtualServer": ref("/virtualServers/" + name),
+            "networkInterfaces": {"externalNetworkInterface": ref("/networkInterfaces/%s_FrontEnd" % name),
+                                  "internalNetworkInterface": ref("/networkInterfaces/%s_BackEnd" % name)},
             "isthmus": {"underlayPort": 0, "l3Port": 1}}],
     ]
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gateways of a pool are lost under traffic: slots move to a redundant one, what ran goes on.
+
+   contoso, fabrikam (scene.py): GRE and VLAN sites; gw1 active, gw2 redundant (and gw3)
+"""
+
+import signal
+
+import pytest
+
+from net import wait_for
+from pool import PoolLab
+from traffic import flows
+
+RATE = 250  # probes a second on each flow: 4 ms apart
+GAP_MAX_MS = 700
+
+
+@pytest.fixture(scope="module", params=[(2, 1), (3, 1)], ids=["1+1", "2+1"])
+def lab(request):
+    gateways, redundant = request.param
+    with PoolLab(gateways, redundant) as it:
+        assert wait_for(lambda: not it.scene.unreachable(), 20, "every tenant reaches its sites")
+        yield it
+
+
+def all_pairs(lab):
+    return [p for t in lab.tenants for p in t.pairs()]
+
+
+def busiest(lab):
+    """The active gateway with connections."""
+    return next(h for t in lab.tenants for h in [lab.holder_of(t, "GreGW")] if h)
+
+
+def placed(lab, but=None):
+    """Every connection has a holder, and it is not `but`."""
+    holders = [lab.holder_of(t, name) for t in lab.tenants for name in lab.connections(t)]
+    return None not in holders and but not in holders
+
+
+def everybody_is_one(lab):
+    """No address is answered for by two: each slot is active in one forwarder at most."""
+    held = [slot for m in lab.members for slot in m.epochs()]
+    return len(held) == len(set(held))
+
+
+class Loss:
+    """A gateway that holds connections is lost in the block's way, with flows over it all."""
+
+    def __init__(self, lab, capsys, what):
+        self.lab, self.capsys, self.what = lab, capsys, what
+
+    def run(self, lose):
+        victim = busiest(self.lab)
+        with flows(*all_pairs(self.lab), rate=RATE) as accounts:
+            wait_for(lambda: not self.lab.scene.unreachable(1), 10, "traffic passes before")
+            lose(victim)
+            wait_for(lambda: placed(self.lab, but=victim), 10, "connections have another holder")
+            wait_for(lambda: not self.lab.scene.unreachable(1), 10, "traffic passes again")
+            assert victim.state()[1] == "Unhealthy"
+        self.gap_ms = max(a["longest_gap_ms"] for a in accounts)
+        with self.capsys.disabled():
+            print("\n  %s: %s lost, longest gap of %d flows %.0f ms, %d probes %d ms apart"
+                  % (self.what, victim.name, len(accounts), self.gap_ms, sum(a["sent"] for a in accounts), 1000 // RATE))
+        for account in accounts:
+            assert account["foreign"] == 0, account
+        return victim
+
+    def returned(self, victim, actives):
+        self.lab.wait_roles(actives)
+        assert victim.state() == ("Redundant", "Healthy")
+        wait_for(lambda: not victim.epochs(), 5, "the returned gateway holds nothing")
+        assert everybody_is_one(self.lab)
+
+
+@pytest.mark.parametrize("times", [3])
+def test_a_killed_gateways_slots_move_and_traffic_goes_on(lab, capsys, times):
+    actives, gaps = len(lab.of_state("Active")), []
+    for _ in range(times):
+        loss = Loss(lab, capsys, "kill -9 of all")
+        victim = loss.run(lambda v: v.power_off())
+        victim.power_on()
+        loss.returned(victim, actives)
+        gaps.append(loss.gap_ms)
+    assert max(gaps) <= GAP_MAX_MS, gaps
+
+
+def test_a_frozen_gateways_slots_move_and_it_wakes_up_quiet(lab, capsys):
+    """SIGSTOP of all its processes, SIGCONT when another holds its slots."""
+    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of all")
+    victim = loss.run(lambda v: v.freeze())
+    with flows(*all_pairs(lab), rate=RATE) as accounts:
+        victim.thaw()
+        loss.returned(victim, actives)
+    assert max(a["longest_gap_ms"] for a in accounts) <= GAP_MAX_MS
+    assert loss.gap_ms <= GAP_MAX_MS
+
+
+def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
+    """Only the forwarder is stopped; its agent goes on with heartbeats."""
+    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of the forwarder")
+    victim = loss.run(lambda v: v.gateway.forwarder.kill(signal.SIGSTOP))
+    victim.gateway.forwarder.kill(signal.SIGCONT)
+    loss.returned(victim, actives)
+    assert loss.gap_ms <= GAP_MAX_MS
+
+
+def test_a_gateway_whose_links_are_cut_is_lost_and_comes_back_redundant(lab, capsys):
+    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "links cut")
+    victim = loss.run(lambda v: v.cut())
+    victim.mend()
+    loss.returned(victim, actives)
+    assert loss.gap_ms <= GAP_MAX_MS
+
+
+def test_the_gateway_of_a_connection_is_null_exactly_while_it_has_no_holder(lab):
+    """As the published failover script polls: non-null `gateway` refs of all connections come back."""
+    actives = len(lab.of_state("Active"))
+    for member in lab.members:
+        member.power_off()
+    wait_for(lambda: not any(lab.holder_of(t, name) for t in lab.tenants for name in lab.connections(t)),
+             10, "no connection has a holder")
+    for t in lab.tenants:
+        for connection in lab.connections(t).values():
+            assert connection["gateway"] is None
+            assert connection["configurationState"]["status"] == "Failure"
+    for member in lab.members:
+        member.power_on()
+    lab.wait_roles(actives)
+    wait_for(lambda: placed(lab), 10, "all connections are placed")
+    wait_for(lambda: not lab.scene.unreachable(1), 10, "traffic passes")
+    assert everybody_is_one(lab)
+
+
+def test_the_published_failover_loop_passes(lab):
+    """GET virtualGateways, reboot every gateway named there, poll until every connection has one."""
+    actives = len(lab.of_state("Active"))
+    t = lab.tenants[0]
+    body = lab.nc.get("virtualGateways/" + t.name)["properties"]["networkConnections"]
+    named = {c["properties"]["gateway"]["resourceRef"].split("/")[2] for c in body}
+    for name in named:
+        lab.member(name).power_off()
+
+    def script():
+        seen = lab.nc.get("virtualGateways/" + t.name)["properties"]["networkConnections"]
+        refs = [c["properties"].get("gateway") for c in seen]
+        return len([r for r in refs if r]) == len(body) and not named & {r["resourceRef"].split("/")[2] for r in refs}
+    wait_for(script, 10, "every connection has another gateway", step=0.1)
+    for name in named:
+        lab.member(name).power_on()
+    lab.wait_roles(actives)
+    wait_for(lambda: not lab.scene.unreachable(1), 10, "traffic passes")
