@@ -59,6 +59,7 @@
 	X(ICMP_DONE, "icmp_done", "ICMP consumed here (not a fault)")                              \
 	X(ND_INVALID, "nd_invalid", "malformed neighbour discovery")                               \
 	X(ND_DONE, "nd_done", "neighbour discovery answered or learnt (not a fault)")              \
+	X(ND_NOT_OURS, "nd_not_ours", "neighbour discovery for an address not held here")          \
 	X(KEEPALIVE_DONE, "keepalive_done", "GRE keepalive consumed (not a fault)")                \
 	X(KEEPALIVE_BAD, "keepalive_bad", "GRE keepalive that matches no connection exactly")      \
 	X(REASSEMBLY_FULL, "reassembly_full", "too many fragments wait")                           \

@@ -18,7 +18,9 @@
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \
 	X(IKE_PUNT, ike_punt)       /* IKE for its daemon */                           \
 	X(L3_IN, l3_in)             /* L3 connections */                               \
+	X(ND, nd)                   /* IPv6 neighbours on links */                     \
 	X(ARP_TENANT, arp_tenant)   /* ARP on tenant subnets */                        \
+	X(ND_TENANT, nd_tenant)     /* IPv6 neighbours, routers on tenant subnets */   \
 	X(IP_FORWARD, ip_forward)   /* inner header, route; up here from local, errors */ \
 	X(ICMP_ERROR, icmp_error)   /* makes errors inside the tenant */               \
 	X(LOCAL, local)             /* for the gateway itself: ping, punt */           \

@@ -34,7 +34,7 @@ static void answer(struct worker *w, struct rte_mbuf *m, uint16_t header, uint64
 	memcpy(arp->target_ip, arp->sender_ip, 4);
 	mac_put(arp->sender_mac, mac);
 	memcpy(arp->sender_ip, &own, 4);
-	tenant_reply(w, m);
+	tunnel_reply(w, m);
 }
 
 static void arp_tenant_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)

@@ -38,3 +38,7 @@ static inline void tenant_reply(struct worker *w, struct rte_mbuf *m)
 	swap_bytes(eth->dst, eth->src, 6);
 	port_tx(w, packet_meta(m)->port, m);
 }
+
+// The same for a tunnelled answer written in the place of the question: the outer lengths and
+// checksums are made right for it.
+void tunnel_reply(struct worker *w, struct rte_mbuf *m);

@@ -7,6 +7,7 @@
 
 #include "graph.h"
 #include "ip/wire.h"
+#include "nd/nd_message.h"
 #include "underlay/underlay.h"
 #include "worker.h"
 
@@ -135,8 +136,8 @@ static void input6(struct worker *w, struct rte_mbuf *m)
 	enum drop_reason reason = check6(m, ip);
 	struct ip_addr_words dst;
 
-	if (reason == DROP_NONE && ip->next_header == IP_PROTO_ICMP6 && ip->dst[0] == 0xff) {
-		node_push(w, NODE_LOCAL, m); // ND by multicast
+	if (reason == DROP_NONE && nd_is((const uint8_t *)ip, rte_pktmbuf_data_len(m))) {
+		node_push(w, NODE_ND, m);
 		return;
 	}
 	if (reason == DROP_NONE) {

@@ -47,13 +47,7 @@ static struct table_key key_on_subnet(const struct local_addr *a)
 
 	if (a->api.addr.family == IP_V4)
 		return (struct table_key){hi, load32(a->api.addr.bytes)};
-	return (struct table_key){hi, underlay_intern(&a->api.addr)};
-}
-
-static void drop_key(const struct local_addr *a)
-{
-	if (a->api.addr.family == IP_V6)
-		underlay_unintern(&a->api.addr);
+	return (struct table_key){hi, a->number};
 }
 
 // Answers while the slot is held here, or always for an address that belongs to none.
@@ -68,7 +62,6 @@ static int show(struct local_addr *a)
 
 		table_set(&local_table, key_on_subnet(a),
 			want && mac ? (uint64_t)a->api.slot << 48 | mac : 0);
-		drop_key(a);
 	}
 	if (want == a->shown)
 		return 0;
@@ -84,10 +77,8 @@ static void hide(struct local_addr *a)
 {
 	struct ip_prefix host = prefix_make(&a->api.addr, ip_bits(&a->api.addr));
 
-	if (a->api.vni) {
+	if (a->api.vni)
 		table_set(&local_table, key_on_subnet(a), 0);
-		drop_key(a);
-	}
 	if (a->shown)
 		route_del(a->vrf->index, &host, ROUTE_LOCAL);
 	a->shown = false;
@@ -127,12 +118,14 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 		a = xcalloc(1, sizeof(*a));
 		a->vrf = v;
 		a->slot_user.changed = slot_changed;
+		a->number = o->addr.family == IP_V6 ? underlay_intern(&o->addr) : 0;
 		v->users++;
 		LIST_INSERT_HEAD(&v->local_addrs, a, link);
 	}
 	a->api = *o;
 	slot_join(o->slot, &a->slot_user);
 	map_set(&local_addrs, &a->api, sizeof(key), a);
+	subnet_refresh_vrf(v);
 	if (show(a) < 0)
 		return refuse(ret_error, -ENOSPC, "addr: the routing table is full");
 	return API_CHANGED;
@@ -144,8 +137,11 @@ static void local_addr_free(struct local_addr *a)
 	slot_leave(&a->slot_user);
 	map_del(&local_addrs, &a->api, sizeof(struct la_key));
 	LIST_REMOVE(a, link);
+	if (a->number)
+		underlay_unintern(&a->api.addr);
 	a->vrf->users--;
 	vrf_refresh(a->vrf);
+	subnet_refresh_vrf(a->vrf);
 	free(a);
 }
 

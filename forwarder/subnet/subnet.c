@@ -48,6 +48,22 @@ struct adj *subnet_adj_new(uint32_t vni, uint32_t vrf)
 
 // -- what workers see
 
+// Who advertises itself as the subnet's router: the slot of its IPv6 default gateway, if held here.
+static uint64_t router_of(const struct subnet *s)
+{
+	const struct local_addr *a;
+
+	LIST_FOREACH(a, &s->vrf->local_addrs, link)
+	{
+		const struct tenant_slot *t = tenant_slot_find(s->vrf->id, a->api.slot);
+
+		if (a->api.vni == s->api.vni && a->api.is_gateway && a->api.addr.family == IP_V6 &&
+			t && slot_is_active(a->api.slot))
+			return (uint64_t)a->api.slot << 48 | mac_word(t->api.mac.bytes);
+	}
+	return 0;
+}
+
 static void show(const struct subnet *s)
 {
 	struct subnet_fwd *f = hot_alloc(sizeof(*f));
@@ -66,12 +82,14 @@ static void show(const struct subnet *s)
 	for (unsigned i = 0; i < s->api.prefix_count; i++) {
 		const struct ip_prefix *p = &s->api.prefix[i];
 
-		if (p->addr.family != IP_V4)
+		if (p->addr.family == IP_V6)
+			f->prefix6[f->prefix6_count++] = *p;
+		if (p->addr.family != IP_V4 || f->mask4 != ~0u)
 			continue;
 		f->prefix4 = load32(p->addr.bytes);
 		f->mask4 = be32(p->len ? ~0u << (32 - p->len) : 0);
-		break;
 	}
+	f->router = router_of(s);
 	old = table_set(&subnet_table, subnet_key(s->api.vni), (uintptr_t)f);
 	rcu_defer(hot_free, (void *)(uintptr_t)old);
 }
@@ -92,9 +110,9 @@ static int check(const struct api_subnet *o, struct api_error *ret_error)
 		return refuse(ret_error, -EINVAL, "vni: %u is not 1..16777215", o->vni);
 	if (o->encap != API_ENCAP_VXLAN && o->encap != API_ENCAP_NVGRE)
 		return refuse(ret_error, -EINVAL, "encap: %u is unknown", o->encap);
-	if (o->prefix_count > 4)
-		return refuse(
-			ret_error, -EINVAL, "prefix_count: %u is more than 4", o->prefix_count);
+	if (o->prefix_count > SUBNET_PREFIXES)
+		return refuse(ret_error, -EINVAL, "prefix_count: %u is more than %u",
+			o->prefix_count, SUBNET_PREFIXES);
 	for (unsigned i = 0; i < o->prefix_count; i++) {
 		const struct ip_prefix *p = &o->prefix[i];
 		const struct ip_prefix made = prefix_make(&p->addr, p->len);

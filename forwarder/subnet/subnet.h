@@ -16,6 +16,7 @@ struct adj;
 struct api_server;
 struct vrf;
 
+#define SUBNET_PREFIXES 4
 #define SUBNET_GATEWAYS 4 // tenant slots beside the frame's VNI; more are found in a table
 
 // What workers see of a subnet. Immutable, replaced whole.
@@ -28,6 +29,9 @@ struct subnet_fwd {
 	// MAC in the low 48 bits, slot above, of the VRF's tenant slots
 	uint64_t gateway[SUBNET_GATEWAYS];
 	uint32_t prefix4, mask4; // first IPv4 prefix, network order; mask ~0 with 0: none
+	uint64_t router;         // MAC and slot of the IPv6 default gateway held here, or 0
+	uint8_t prefix6_count;
+	struct ip_prefix prefix6[SUBNET_PREFIXES];
 };
 
 extern struct table subnet_table;  // VNI to struct subnet_fwd *
@@ -69,7 +73,8 @@ struct local_addr {
 	LIST_ENTRY(local_addr) link; // of its VRF
 	struct vrf *vrf;
 	struct slot_user slot_user;
-	bool shown; // answered now: its slot is active
+	bool shown;      // answered now: its slot is active
+	uint32_t number; // of an IPv6 address, underlay_intern()
 	struct api_local_addr api;
 };
 

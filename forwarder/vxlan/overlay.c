@@ -7,6 +7,8 @@
 #include "graph.h"
 #include "ip/decap.h"
 #include "subnet/vtep.h"
+#include "nd/nd_message.h"
+#include "underlay/underlay.h"
 
 static inline uint64_t vtep_number(const struct rte_mbuf *m)
 {
@@ -51,19 +53,34 @@ static enum drop_reason take_frame(const struct overlay_frame *f, const struct e
 	return DROP_NONE;
 }
 
+static inline bool is_nd(const struct overlay_frame *f, const struct eth_hdr *eth)
+{
+	return eth->type == be16(ETH_TYPE_IP6) &&
+	       nd_is((const uint8_t *)(eth + 1),
+		       (size_t)(rte_pktmbuf_data_len(f->m) - f->header - ETH_SIZE));
+}
+
+// What stands before the frame is needed for the answer.
+static void ask(struct worker *w, const struct overlay_frame *f, uint16_t node)
+{
+	packet_meta(f->m)->out = f->header;
+	packet_meta(f->m)->hash = f->vni;
+	node_push(w, node, f->m);
+}
+
 static void pass_on(struct worker *w, const struct overlay_frame *f, const struct eth_hdr *eth)
 {
 	uint16_t type = eth->type;
 	bool is_group = eth->dst[0] & 1;
 
-	if (likely(!is_group && (type == be16(ETH_TYPE_IP4) || type == be16(ETH_TYPE_IP6)))) {
+	if (unlikely(is_nd(f, eth))) {
+		ask(w, f, NODE_ND_TENANT);
+	} else if (likely(!is_group &&
+			   (type == be16(ETH_TYPE_IP4) || type == be16(ETH_TYPE_IP6)))) {
 		decap(f->m, (uint16_t)(f->header + ETH_SIZE));
 		node_push(w, NODE_IP_FORWARD, f->m);
 	} else if (type == be16(ETH_TYPE_ARP)) {
-		// What stands before is needed for the answer.
-		packet_meta(f->m)->out = f->header;
-		packet_meta(f->m)->hash = f->vni;
-		node_push(w, NODE_ARP_TENANT, f->m);
+		ask(w, f, NODE_ARP_TENANT);
 	} else {
 		packet_drop(w, f->m, DROP_INNER_UNKNOWN_TYPE);
 	}
