@@ -19,6 +19,10 @@ def lab():
         yield lab
 
 
+def router_path(t):
+    return "virtualGateways/%s/bgpRouters/Router1" % t.name
+
+
 def all_pairs(t):
     """Machines with both sites, and the sites with each other, both ways."""
     sites = [(s.lan_ns, s.addresses[0]) for s in (t.gre_site, t.vlan_site)]
@@ -43,6 +47,30 @@ def test_packets_take_learnt_routes(lab):
         wait_for(lambda: ping(lab.tenants[0].vms["vm1"].ns, lab.tenants[0].gre_machine, 20) == 20, 20)
     for account in accounts:
         assert account["received"] > 0 and not (account["lost"] or account["foreign"] or account["duplicates"]), account
+
+
+def test_rest_shows_the_peers_connected(lab):
+    for t in lab.tenants:
+        for name, _, _ in lab.peers(t):
+            def shown():
+                properties = lab.nc.get(router_path(t) + "/bgpPeers/" + name)["properties"]
+                told = properties.get("statistics", {}).get("ipv4Route", {}).get("updateReceivedCount", 0)
+                return properties if properties["connectionState"] == "Connected" and told else None
+            peer = wait_for(shown, 15, "%s of %s is Connected" % (name, t.name))
+            assert peer["statistics"]["openMessageStats"]["receivedCount"] >= 1
+            assert peer["statistics"]["keepAliveMessageStats"]["sentCount"] >= 1
+            assert peer["statistics"]["tcpConnectionEstablished"].startswith("20")
+
+
+def learnt_by_rest(lab, t, connection):
+    routes = lab.nc.get("virtualGateways/%s/networkConnections/%s" % (t.name, connection))["properties"]["routes"]
+    return {r["destinationPrefix"]: r["nextHop"] for r in routes if r["protocol"] == "BGP"}
+
+
+def test_rest_shows_learnt_routes(lab):
+    for t in lab.tenants:
+        wait_for(lambda: learnt_by_rest(lab, t, "GreGW") == {t.gre_lan: PEER_GRE}, 15, "the learnt route on GreGW")
+        wait_for(lambda: learnt_by_rest(lab, t, "L3GW") == {t.vlan_machine + "/32": PEER_VLAN}, 15, "and on L3GW")
 
 
 def watched(lab, t, until, seconds=30):
@@ -102,10 +130,6 @@ def test_withdrawn_routes_leave_the_forwarder(lab):
     assert other.gre_lan in lab.fib(other) and ping(other.vms["vm1"].ns, other.gre_machine, 3)
     bird.ctl_run("enable", "lan")
     wait_learnt(lab)
-
-
-def router_path(t):
-    return "virtualGateways/%s/bgpRouters/Router1" % t.name
 
 
 def test_policy_map_by_rest_acts_softly(lab):
