@@ -9,6 +9,7 @@
 // frames have nothing in common.
 #include <errno.h>
 #include <netinet/in.h>
+#include <rte_common.h>
 #include <rte_ip.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,7 +169,7 @@ static void make_header(const struct kind *k, const struct plan *plan, struct re
 		.magic = REPLAY_MAGIC,
 		.count = plan->flows,
 		.in_size = k->in_headers + plan->inner_size,
-		.in_stored = k->in_headers + INNER_HEADERS,
+		.in_stored = RTE_ALIGN_CEIL(k->in_headers + INNER_HEADERS, REPLAY_CHUNK),
 		.in_tag_at = k->in_headers + 28,
 		.out_size = k->out_headers + plan->inner_size,
 		.out_stored = k->out_headers + INNER_HEADERS,

@@ -21,11 +21,12 @@
 #include "env.h"
 #include "replay.h"
 
-#define WINDOW      1536
+#define WINDOW      960 // the rings hold 1024
 #define BURST       64
 #define CHECK_EVERY 1024
 #define AHEAD       16
 #define POOL        16384
+#define START_TRIES 150 // of 100 ms
 #define DRAIN_MS    200
 #define STUCK_MS    50 // nothing comes back: what is under way is lost
 
@@ -100,8 +101,9 @@ static void make_frames(struct generator *g)
 	if (rte_pktmbuf_alloc_bulk(g->tx_pool, g->kept, BURST) < 0)
 		return;
 	for (uint32_t i = 0; i < BURST; i++) {
-		rte_prefetch0(g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored);
-		rte_prefetch0(g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored + 64);
+		rte_prefetch_non_temporal(g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored);
+		rte_prefetch_non_temporal(
+			g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored + 64);
 		replay_write(&g->replay, g->next, g->kept[i]);
 		g->next = g->next + 1 == h->count ? 0 : g->next + 1;
 	}
@@ -131,7 +133,8 @@ static bool check(const struct generator *g, const struct rte_mbuf *m)
 	if (!g->echo)
 		return replay_check(&g->replay, m);
 	memcpy(&i, p + h->in_tag_at, sizeof(i));
-	return i < h->count && !memcmp(p, g->replay.in + (size_t)i * h->in_stored, h->in_stored);
+	return i < h->count && !memcmp(p, g->replay.in + (size_t)i * h->in_stored,
+				       RTE_MIN(h->in_stored, h->in_size));
 }
 
 static void receive(struct generator *g)
@@ -198,6 +201,9 @@ static void measure(struct generator *g, double warm_s, double run_s)
 	uint64_t start, ticks, received;
 	double seconds;
 
+	// The other side may have to notice the link and to resolve its next hops first.
+	for (int i = 0; i < START_TRIES && g->received < WINDOW; i++)
+		run_until(g, after_ms(100));
 	run_until(g, after_ms((uint64_t)(warm_s * 1000)));
 	drain(g);
 	forget(g);

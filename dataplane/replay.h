@@ -15,6 +15,7 @@
 #define REPLAY_MAGIC  "isthmus1"
 #define REPLAY_STORED 160 // at most
 #define REPLAY_FILL   0x5a
+#define REPLAY_CHUNK  32 // in_stored is a multiple, filled up; may be a little more than in_size
 #define REPLAY_IP4    3
 
 struct replay_header {

@@ -15,7 +15,7 @@ static bool header_fits(const struct replay_header *h, size_t size)
 {
 	return !memcmp(h->magic, REPLAY_MAGIC, sizeof(h->magic)) && h->count &&
 	       h->in_stored <= REPLAY_STORED && h->out_stored <= REPLAY_STORED &&
-	       h->in_size >= h->in_stored && h->out_size >= h->out_stored &&
+	       h->in_stored % REPLAY_CHUNK == 0 && h->out_size >= h->out_stored &&
 	       h->in_tag_at + 4 <= h->in_stored && h->out_tag_at + 4 <= h->out_stored &&
 	       size >= sizeof(*h) + (size_t)h->count * (h->in_stored + h->out_stored);
 }
@@ -89,7 +89,11 @@ void replay_write(const struct replay *r, uint32_t i, struct rte_mbuf *m)
 {
 	const struct replay_header *h = r->header;
 
-	memcpy(rte_pktmbuf_mtod(m, void *), r->in + (size_t)i * h->in_stored, h->in_stored);
+	const uint8_t *from = r->in + (size_t)i * h->in_stored;
+	uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
+
+	for (uint32_t at = 0; at < h->in_stored; at += REPLAY_CHUNK)
+		memcpy(to + at, from + at, REPLAY_CHUNK);
 	m->data_len = (uint16_t)h->in_size;
 	m->pkt_len = h->in_size;
 }

@@ -142,8 +142,8 @@ static void set_hop(struct neighbour *n, struct hop *h)
 	const struct hop *old = hop_table[n->hop];
 
 	rcu_store(&hop_table[n->hop], h);
+	tell_users(n); // whose entries show the old one too
 	rcu_defer(hot_free, (void *)(uintptr_t)old);
-	tell_users(n);
 }
 
 void neighbour_heard(

@@ -166,18 +166,11 @@ void underlay_unintern(const struct ip_addr *addr)
 
 // -- outer destinations
 
+// The destination's entry shows the neighbour's own hop: thousands of destinations behind one
+// router look at one cache line.
 static void mirror(struct underlay_dest *d)
 {
-	const struct hop *old = hop_table[d->hop];
-	const struct hop *from = d->neighbour ? hop_table[neighbour_hop(d->neighbour)] : NULL;
-	struct hop *copy = NULL;
-
-	if (from) {
-		copy = hot_alloc(sizeof(*copy));
-		*copy = *from;
-	}
-	rcu_store(&hop_table[d->hop], copy);
-	rcu_defer(hot_free, (void *)(uintptr_t)old);
+	rcu_store(&hop_table[d->hop], d->neighbour ? hop_table[neighbour_hop(d->neighbour)] : NULL);
 }
 
 static void neighbour_changed(struct neighbour_user *user, struct neighbour *n)
@@ -243,19 +236,15 @@ struct underlay_dest *underlay_dest_get(const struct ip_addr *addr)
 
 void underlay_dest_put(struct underlay_dest *d)
 {
-	const struct hop *old;
-
 	if (!d || --d->refs)
 		return;
-	old = hop_table[d->hop];
 	map_del(&dests, &d->addr, sizeof(d->addr));
-	if (d->neighbour)
-		neighbour_put(d->neighbour, &d->user);
 	if (d->hop) {
 		by_hop[d->hop] = NULL;
-		hop_free(d->hop);
+		hop_free(d->hop); // before the neighbour may free what it shows
 	}
-	rcu_defer(hot_free, (void *)(uintptr_t)old);
+	if (d->neighbour)
+		neighbour_put(d->neighbour, &d->user);
 	free(d);
 }
 
