@@ -117,13 +117,59 @@ struct api_ike_state {
 };
 
 // One decoded message of an exchange, for the doctor; never any key or plaintext of a payload.
+// A message that reached no connection (nobody has that address or identity) has conn 0.
 struct api_ike_exchange {
 	uint32_t conn;
-	uint32_t index; // grows by one a message, from 1
+	uint32_t index; // from 1, oldest first
 	// end of key
 	uint64_t time_ms; // since the epoch
 	uint8_t inbound, request;
 	uint16_t exchange; // RFC 7296 section 3.1
 	uint32_t message_id;
-	char text[240]; // payloads and what they propose
+	struct ip_addr local, remote;
+	char text[400]; // payloads and what they propose
+};
+
+// CALL: what is wrong with a connection. The answer is struct api_ike_verdict, best first.
+struct api_ike_diagnose {
+	uint32_t conn;
+	// end of key
+	uint32_t pad;
+};
+
+enum api_ike_verdict_code {
+	API_IKE_VERDICT_FINE = 1,      // nothing wrong here
+	API_IKE_VERDICT_DISABLED,      // connectionStatus
+	API_IKE_VERDICT_NO_CREDENTIAL, // no secret, certificate or key is stored
+	API_IKE_VERDICT_NOBODY_BEGINS, // the peer has not come, and we do not dial
+	API_IKE_VERDICT_NO_ANSWER,     // to our first message
+	API_IKE_VERDICT_HALF_OPEN,     // the first exchange passes, the second does not
+	API_IKE_VERDICT_IKE_PROPOSAL,  // mainMode
+	API_IKE_VERDICT_ESP_PROPOSAL,  // quickMode
+	API_IKE_VERDICT_PEER_IDENTITY, // who the peer says it is
+	API_IKE_VERDICT_OUR_IDENTITY,  // who the peer expects us to be
+	API_IKE_VERDICT_AUTH_METHOD,   // secret against certificate
+	API_IKE_VERDICT_KEY,           // the shared secret
+	API_IKE_VERDICT_CERTIFICATE,   // trust, validity, revocation
+	API_IKE_VERDICT_SELECTORS,     // traffic selectors
+	API_IKE_VERDICT_MODE,          // tunnel against transport
+	API_IKE_VERDICT_FORWARDER,     // the tunnel was agreed and could not be installed
+	API_IKE_VERDICT_PEER_REFUSES,  // another error that the peer names
+	API_IKE_VERDICT_NO_CONFIG,     // no connection took the peer's first message
+	API_IKE_VERDICT_NAT,           // a remark: there is a NAT between
+	API_IKE_VERDICT_PEER_CLOSED,   // the peer took the tunnel down
+	API_IKE_VERDICT_CONNECTING,    // under way, nothing against it so far
+};
+
+struct api_ike_verdict {
+	uint32_t conn;
+	uint32_t rank; // from 1
+	// end of key
+	uint16_t code;     // enum api_ike_verdict_code
+	uint16_t exchange; // in which it shows; 0: in none
+	uint8_t certain;   // 0: the likeliest of what the protocol lets one know
+	uint8_t pad[3];
+	uint64_t time_ms; // of the message it rests on; 0: of none
+	char field[64];   // of the connection's resource: "mainMode.diffieHellmanGroup", or empty
+	char text[320];   // ours against theirs, and the way out
 };

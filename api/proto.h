@@ -119,6 +119,7 @@ enum api_type {
 	API_TYPE_IKE_CREDENTIAL,
 	API_TYPE_IKE_STATE,
 	API_TYPE_IKE_EXCHANGE,
+	API_TYPE_IKE_DIAGNOSE, // struct api_ike_diagnose (CALL)
 	// agent: api/agent_status.h
 	API_TYPE_AGENT_STATUS = 224,
 };

@@ -13,6 +13,7 @@
 #include "xmalloc.h"
 
 #define GW_TIMEOUT_MS 5000
+#define IKE_SOCKET    "/run/isthmus/ike.sock"
 
 struct gw_rows {
 	const struct gw_subject *subject;
@@ -185,8 +186,27 @@ static int gw_trace(struct cli *cli)
 	return ret == -ETIMEDOUT ? CLI_TIMEOUT : ret < 0 ? CLI_FAILED : CLI_OK;
 }
 
+static int gw_ask_doctor(struct cli *cli)
+{
+	struct api_sync *s;
+	int ret;
+
+	if (cli->argc != 2)
+		return cli_fail(CLI_USAGE, "usage: isthmus gw doctor CONNECTION-ID");
+	s = gw_open(cli, IKE_SOCKET);
+	if (!s)
+		return CLI_FAILED;
+	ret = gw_doctor(cli, s);
+	api_sync_close(s);
+	return ret;
+}
+
 int cmd_gw(struct cli *cli)
 {
+	if (!strcmp(cli->argv[0], "doctor"))
+		return gw_ask_doctor(cli);
+	if (cli->argc > 1)
+		return cli_fail(CLI_USAGE, "gw %s takes no argument", cli->argv[0]);
 	if (!strcmp(cli->argv[0], "trace"))
 		return gw_trace(cli);
 	for (size_t i = 0; i < gw_subject_len; i++) {

@@ -44,5 +44,10 @@ struct gw_subject {
 	int (*keep)(const void *object, const char *vrf); // NULL: all; vrf: --vrf's text or NULL
 };
 
+struct cli;
+struct api_sync;
+// gw doctor CONNECTION-ID over a connection to isthmus-ike: an exit code.
+int gw_doctor(struct cli *cli, struct api_sync *s);
+
 extern const struct gw_subject gw_subjects[];
 extern const size_t gw_subject_len;

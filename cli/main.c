@@ -21,7 +21,7 @@ const struct cli_command cli_commands[] = {
 	{"delete", "KIND NAME", "delete one resource", cmd_delete, 1, 2},
 	{"wait", "KIND NAME [--for=MEMBER=VALUE|delete]", "wait until a resource is so", cmd_wait,
 		1, 2},
-	{"gw", "SUBJECT", "look into this gateway's daemons", cmd_gw, 1, 1},
+	{"gw", "SUBJECT", "look into this gateway's daemons", cmd_gw, 1, 2},
 	{"completion", "bash", "print a script for the shell", cmd_completion, 1, 1},
 };
 const size_t cli_command_len = sizeof(cli_commands) / sizeof(*cli_commands);
@@ -107,6 +107,8 @@ static void help_gw(void)
 	printf("\nSubjects:\n");
 	for (size_t i = 0; i < gw_subject_len; i++)
 		printf("  %-12s %s\n", gw_subjects[i].name, gw_subjects[i].help);
+	printf("  %-12s CONNECTION-ID: why its IPsec tunnel is not up (by isthmus-ike)\n",
+		"doctor");
 	printf("  %-12s follow packets through the graph (--count, --vrf, --timeout)\n", "trace");
 }
 

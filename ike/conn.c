@@ -287,6 +287,16 @@ static struct endpoint *endpoint_for(host_t *local, host_t *remote)
 	return e ? e : endpoint_find(&me, &any);
 }
 
+bool conn_is_any_remote(const struct ip_addr *local, const struct ip_addr *remote)
+{
+	bool found;
+
+	conn_table.lock->read_lock(conn_table.lock);
+	found = endpoint_find(local, remote);
+	conn_table.lock->unlock(conn_table.lock);
+	return !found;
+}
+
 uint16_t conn_slot(host_t *local, host_t *remote)
 {
 	struct endpoint *e;

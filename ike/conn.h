@@ -35,6 +35,9 @@ bool conn_get(uint32_t conn, struct api_ike_conn *ret_conn);
 // The slot for a datagram between these addresses: the connection's, the any-remote's, else 0.
 uint16_t conn_slot(host_t *local, host_t *remote);
 
+// No connection names that remote: the VIP's any-remote connections take what comes from it.
+bool conn_is_any_remote(const struct ip_addr *local, const struct ip_addr *remote);
+
 // Configurations for libcharon; references the caller destroys. NULL: nothing matches.
 ike_cfg_t *conn_ike_cfg(host_t *local, host_t *remote);
 peer_cfg_t *conn_peer_cfg(uint32_t conn);
@@ -44,6 +47,8 @@ linked_list_t *conn_peer_cfgs(host_t *local, host_t *remote, identification_t *i
 
 // A copy of the connection's secret; empty chunk if none. The caller wipes it.
 chunk_t conn_psk(uint32_t conn);
+// What authentication by `auth` (enum api_ike_auth) needs of ours is stored.
+bool conn_has_credential(uint32_t conn, uint8_t auth);
 // Certificates (CERTIFICATE and CA) and keys of a connection, as new references.
 linked_list_t *conn_certificates(uint32_t conn, enum api_ike_credential_type type);
 void *conn_private_key(uint32_t conn); // private_key_t*

@@ -146,6 +146,22 @@ chunk_t conn_psk(uint32_t conn)
 	return psk;
 }
 
+bool conn_has_credential(uint32_t conn, uint8_t auth)
+{
+	struct conn *c;
+	bool has;
+
+	conn_table.lock->read_lock(conn_table.lock);
+	c = map_find(&conn_table.by_id, &conn, sizeof(conn));
+	if (auth == API_IKE_AUTH_PSK)
+		has = c && *credential_at(c, API_IKE_CRED_PSK, 0);
+	else
+		has = c && *credential_at(c, API_IKE_CRED_KEY, 0) &&
+		      *credential_at(c, API_IKE_CRED_CERTIFICATE, 0);
+	conn_table.lock->unlock(conn_table.lock);
+	return has;
+}
+
 linked_list_t *conn_certificates(uint32_t conn, enum api_ike_credential_type type)
 {
 	linked_list_t *list = linked_list_create();

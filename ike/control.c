@@ -11,8 +11,10 @@
 #include <library.h>
 
 #include "conn.h"
+#include "diagnose.h"
 #include "dial.h"
 #include "ike.h"
+#include "ring.h"
 #include "server.h"
 #include "xmalloc.h"
 
@@ -54,6 +56,7 @@ static int set_conn(void *ctx, const void *object, size_t size, int fd, struct a
 		return rc;
 	if (rc == 1)
 		return API_UNCHANGED;
+	ring_forget(now->conn, &now->local, &now->remote);
 	enact(existed ? &before : NULL, now);
 	return API_CHANGED;
 }
@@ -61,8 +64,11 @@ static int set_conn(void *ctx, const void *object, size_t size, int fd, struct a
 static int del_conn(void *ctx, const void *key, struct api_error *ret_error)
 {
 	const struct api_ike_conn *conn = key;
+	struct api_ike_conn before;
 
 	dial_hang_up(conn->conn);
+	if (conn_get(conn->conn, &before))
+		ring_forget(conn->conn, &before.local, &before.remote);
 	return conn_del(conn->conn) == 0 ? API_CHANGED : API_UNCHANGED;
 }
 
@@ -206,6 +212,8 @@ int control_init(struct event_base *base, const char *path)
 		instance = 0;
 	control.server = api_server_new(base, "isthmus-ike", instance);
 	rc = api_server_add(control.server, handlers, countof(handlers), NULL);
+	if (rc == 0)
+		rc = diagnose_init(control.server);
 	if (rc == 0)
 		rc = api_server_listen(control.server, path);
 	control.poll = event_new(base, -1, EV_PERSIST, poll_states, NULL);

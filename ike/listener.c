@@ -11,6 +11,7 @@
 #include "address.h"
 #include "conn.h"
 #include "dial.h"
+#include "exchange_decode.h"
 
 // What RAS reports when a peer does not answer (connectionErrorReason).
 #define ERROR_NO_ANSWER 809
@@ -139,6 +140,7 @@ METHOD(listener_t, message, bool, listener_t *this, ike_sa_t *sa, message_t *mes
 		message->add_notify(message, FALSE, INITIAL_CONTACT, chunk_empty);
 	if (incoming && !message->get_request(message))
 		note_notifies(sa, message);
+	exchange_decode_and_note(conn_of_sa(sa), message, incoming);
 	return TRUE;
 }
 

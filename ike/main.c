@@ -31,6 +31,7 @@
 #include "listener.h"
 #include "log.h"
 #include "punt_socket.h"
+#include "ring.h"
 #include "spi.h"
 
 #define CHARON_THREADS 8
@@ -255,5 +256,6 @@ int main(int argc, char **argv)
 	libcharon_deinit();
 	library_deinit();
 	conn_table_fini();
+	ring_fini();
 	return rc;
 }

@@ -6,101 +6,17 @@
 The stand-in carries IKE datagrams over plain UDP sockets and writes down what it is told of SAs.
 """
 
-import ctypes
-import ipaddress
-import re
-
 import pytest
 
-import localapi
-from localapi import LocalApi, constants
-from net import Net, program, wait_for
-from strongswan import StrongSwan, connection
-
-ENABLED, INITIATE = 1, 2
-AES_CBC, AES_GCM_16, SHA2_256_128, MODP_2048 = 12, 20, 12, 14
-AUTHENTICATION_FAILED, NO_PROPOSAL_CHOSEN, TS_UNACCEPTABLE, NO_ANSWER = 24, 14, 38, 809
-UP = constants["API_IKE_UP"]
-
-
-def address(text):
-    ip = ipaddress.ip_address(text)
-    a = localapi.structs["ip_addr"]()
-    a.family = ip.version
-    ctypes.memmove(a.bytes, ip.packed, len(ip.packed))
-    return a
-
-
-class Gateway:
-    """isthmus-ike and the stand-in, in a namespace of the lab."""
-
-    def __init__(self, net, ns, addresses):
-        self.net, self.ns, self.addresses = net, ns, addresses
-        self.socket, self.forwarder_socket = net.dir / "ike.sock", net.dir / "forwarder.sock"
-        self.start_forwarder()
-        self.start_ike()
-
-    def start_forwarder(self):
-        self.forwarder = self.net.spawn("forwarder", [program("ike-test-forwarder"), self.forwarder_socket, *self.addresses],
-                                        self.ns)
-        self.starts = getattr(self, "starts", 0) + 1
-        wait_for(lambda: self.forwarder.output().count("ready\n") == self.starts, 10, "the stand-in is ready")
-
-    def start_ike(self):
-        self.ike = self.net.spawn("ike", [program("isthmus-ike"), "--socket", self.socket,
-                                          "--forwarder", self.forwarder_socket, "--verbose"], self.ns)
-        wait_for(self._answers, 15, "isthmus-ike answers")
-
-    def _answers(self):
-        try:
-            self.api().close()
-            return True
-        except OSError:
-            return False
-
-    def api(self):
-        return LocalApi(self.socket)
-
-    def connect(self, conn, remote, peer_id, secret, local="192.0.2.1", slot=5, flags=ENABLED, dh=MODP_2048, **more):
-        c = localapi.structs["api_ike_conn"]()
-        c.conn, c.vrf, c.slot, c.auth, c.flags = conn, conn, slot, 1, flags
-        c.local = address(local)
-        if remote:
-            c.remote = address(remote)
-        c.remote_id = peer_id.encode()
-        c.proposal_count = c.child_proposal_count = 1
-        c.proposal[0].encr, c.proposal[0].encr_bits = AES_CBC, 256
-        c.proposal[0].integ, c.proposal[0].dh = SHA2_256_128, dh
-        c.child_proposal[0].encr, c.child_proposal[0].encr_bits = AES_GCM_16, 256
-        for name, value in more.items():
-            setattr(c, name, value)
-        k = localapi.structs["api_ike_credential"]()
-        k.conn, k.type, k.secret_size = conn, constants["API_IKE_CRED_PSK"], len(secret)
-        ctypes.memmove(k.secret, secret.encode(), len(secret))
-        with self.api() as api:
-            api.set("ike_credential", k)
-            api.set("ike_conn", c)
-
-    def state(self, conn):
-        with self.api() as api:
-            return next(s for s in api.dump("ike_state") if s.conn == conn)
-
-    def is_up(self, conn):
-        return self.state(conn).state == UP
-
-    def told(self, pattern):
-        """What the stand-in was told, as groups of the pattern."""
-        return re.findall(pattern, self.forwarder.output())
+from ike_lab import AUTHENTICATION_FAILED, ENABLED, INITIATE, laboratory
+from net import wait_for
+from strongswan import connection
 
 
 @pytest.fixture
 def lab():
-    with Net() as net:
-        gw, site = net.namespace("gw"), net.namespace("site")
-        net.link(gw, "u0", site, "u0", mtu=1500)
-        gw.ip("addr add 192.0.2.1/24 dev u0", "addr add 2001:db8::1/64 dev u0 nodad")
-        site.ip("addr add 192.0.2.2/24 dev u0", "addr add 192.0.2.3/24 dev u0", "addr add 2001:db8::2/64 dev u0 nodad")
-        yield net, Gateway(net, gw, ["192.0.2.1", "2001:db8::1"]), StrongSwan(net, "site", site)
+    with laboratory() as parts:
+        yield parts
 
 
 def test_peer_initiates_and_the_forwarder_gets_the_pair(lab):
