@@ -51,6 +51,7 @@ int cmd_describe(struct cli *cli);
 int cmd_apply(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_wait(struct cli *cli);
+int cmd_export_peer(struct cli *cli);
 int cmd_gw(struct cli *cli);
 int cmd_completion(struct cli *cli);
 

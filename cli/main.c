@@ -21,6 +21,8 @@ const struct cli_command cli_commands[] = {
 	{"delete", "KIND NAME", "delete one resource", cmd_delete, 1, 2},
 	{"wait", "KIND NAME [--for=MEMBER=VALUE|delete]", "wait until a resource is so", cmd_wait,
 		1, 2},
+	{"export-peer", "GATEWAY/CONNECTION --for PRODUCT",
+		"print what the far end of an IPsec connection needs", cmd_export_peer, 0, 1},
 	{"gw", "SUBJECT", "look into this gateway's daemons", cmd_gw, 1, 2},
 	{"completion", "bash", "print a script for the shell", cmd_completion, 1, 1},
 };
@@ -54,7 +56,9 @@ static const char options_help[] =
 	"  -k, --insecure           trust anybody\n"
 	"  -f, --file FILE          for apply; - is standard input\n"
 	"  -w, --wait               apply, delete: wait until it is done\n"
-	"      --for=CONDITION      wait: MEMBER=VALUE of the properties, or delete\n"
+	"      --for=CONDITION      wait: MEMBER=VALUE of the properties, or delete;\n"
+	"                           export-peer: strongswan, libreswan, cisco-ios, juniper,\n"
+	"                           fortios, vyos, mikrotik, windows-rras, azure\n"
 	"  -t, --timeout SECONDS    of waiting (default 60)\n"
 	"      --socket PATH        gw: another daemon's socket\n"
 	"      --vrf N, --count N   gw: one tenant; trace: how many packets\n"
