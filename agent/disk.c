@@ -24,11 +24,12 @@ static const char schema[] =
 enum { STATEMENT_PUT, STATEMENT_DEL, STATEMENT_POSITION, STATEMENT_LOAD, STATEMENTS };
 
 static const char *const statements[STATEMENTS] = {
-	"INSERT OR REPLACE INTO object(kind, key, revision, must, sealed, value)"
-	" VALUES(?, ?, ?, ?, ?, ?)",
-	"DELETE FROM object WHERE kind = ? AND key = ?",
-	"INSERT OR REPLACE INTO position(one, term, revision) VALUES(1, ?, ?)",
-	"SELECT kind, key, revision, must, sealed, value FROM object",
+	[STATEMENT_PUT] = "INSERT OR REPLACE INTO object"
+			  "(kind, key, revision, must, sealed, value) VALUES(?, ?, ?, ?, ?, ?)",
+	[STATEMENT_DEL] = "DELETE FROM object WHERE kind = ? AND key = ?",
+	[STATEMENT_POSITION] =
+		"INSERT OR REPLACE INTO position(one, term, revision) VALUES(1, ?, ?)",
+	[STATEMENT_LOAD] = "SELECT kind, key, revision, must, sealed, value FROM object",
 };
 
 struct disk {

@@ -128,10 +128,11 @@ static void help_command(const struct cli_command *c)
 
 // -- configuration: flags, then environment, then file
 
+// value is borrowed, for good.
 static void take(const char **member, const char *value)
 {
-	if (!*member && value)
-		*member = xstrdup(value);
+	if (!*member)
+		*member = value;
 }
 
 static void read_file(struct cli *cli)
@@ -147,13 +148,13 @@ static void read_file(struct cli *cli)
 		if (sscanf(line, "%15s %999s", word, value) != 2)
 			continue;
 		if (!strcmp(word, "server"))
-			take(&cli->server, value);
+			take(&cli->server, xstrdup(value));
 		else if (!strcmp(word, "cert"))
-			take(&cli->cert, value);
+			take(&cli->cert, xstrdup(value));
 		else if (!strcmp(word, "key"))
-			take(&cli->key, value);
+			take(&cli->key, xstrdup(value));
 		else if (!strcmp(word, "cacert"))
-			take(&cli->cacert, value);
+			take(&cli->cacert, xstrdup(value));
 	}
 	if (f)
 		fclose(f);
@@ -206,7 +207,7 @@ static const struct cli_command *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-	struct cli cli = {.timeout_s = 60, .count = 10};
+	static struct cli cli = {.timeout_s = 60, .count = 10}; // owns what the file said
 	const struct cli_command *c;
 	bool help = false;
 	int option, ret;

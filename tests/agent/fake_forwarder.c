@@ -134,10 +134,12 @@ static int stats_dump(void *ctx, const void *filter, struct api_emit *emit)
 	size_t at = 0;
 
 	while ((s = map_next(&table_of(API_TYPE_CONN)->objects, &at))) {
-		const struct api_conn *conn = (const struct api_conn *)s->bytes;
-		struct api_conn_stats stats = {
-			.conn = conn->conn, .up = !!(conn->flags & API_CONN_F_ENABLED)};
+		struct api_conn conn; // bytes need not lie as a struct must
+		struct api_conn_stats stats = {0};
 
+		memcpy(&conn, s->bytes, sizeof(conn));
+		stats.conn = conn.conn;
+		stats.up = !!(conn.flags & API_CONN_F_ENABLED);
 		api_emit(emit, &stats, sizeof(stats));
 	}
 	return 0;
