@@ -159,10 +159,29 @@ def drops_between(before, after):
 
 # -- memif
 
-def generate(context, frames, socket, echo=False):
-    out = context.run('bench-generator', frames, socket, 2, context.seconds, context.cores[0],
-                      *(['echo'] if echo else []))
-    return json.loads(out.splitlines()[-1])
+class Generator:
+    """On the first core, connected to one memif socket until the other side has ended."""
+
+    def __init__(self, context, socket):
+        self.context = context
+        self.log = open(context.dir / ('%s.generator.log' % socket.name), 'wb')
+        self.process = context.start(context.build / 'bench' / 'bench-generator', socket,
+                                     context.cores[0], stdin=subprocess.PIPE, text=True,
+                                     stdout=subprocess.PIPE, stderr=self.log)
+
+    def measure(self, frames, echo=False):
+        self.process.stdin.write('%s 1 %g%s\n' % (frames, self.context.seconds,
+                                                  ' echo' if echo else ''))
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError('the generator ended: '
+                               + Path(self.log.name).read_text()[-500:])
+        return json.loads(line)
+
+    def stop(self):
+        end(self.process)
+        self.log.close()
 
 
 def good(result, what):
@@ -184,12 +203,13 @@ def median(values, what):
 
 
 def testpmd(context, socket):
+    log = open(context.dir / 'testpmd.log', 'wb')
     return context.start(
         'dpdk-testpmd', '-l', '%d,%d' % (context.cores[0], context.cores[-1]), '--in-memory',
         '--no-pci', '--vdev', 'net_memif0,role=server,socket=%s,socket-abstract=no' % socket,
         '--', '--auto-start', '--nb-cores=1', '--forward-mode=io', '--port-topology=loop',
         '--total-num-mbufs=16384', '-i',
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdin=subprocess.PIPE, stdout=log, stderr=log)
 
 
 def memif_port(socket):
@@ -197,9 +217,9 @@ def memif_port(socket):
             % (socket, PORT_MAC))
 
 
-def measure_memif(context, forwarder, frames, socket, what):
+def measure_memif(forwarder, generator, frames, what):
     before, nodes = forwarder.counters(), forwarder.nodes()
-    result = generate(context, frames, socket)
+    result = generator.measure(frames)
     after = forwarder.counters()
     show_nodes(nodes, forwarder.nodes())
     rate = good(result, what)
@@ -213,21 +233,26 @@ def memif(context, wanted):
     kinds = [k for k in ('vxlan_gre', 'gre_vxlan') if k + '_64_memif_mpps' in wanted]
     sockets = {'gw': context.dir / 'gw.memif', 'io': context.dir / 'io.memif'}
     forwarder = Forwarder(context, memif_port(sockets['gw']), WORLD)
+    generator = Generator(context, sockets['gw'])
     io = testpmd(context, sockets['io'])
     wait_for(sockets['io'])
+    io_generator = Generator(context, sockets['io'])
+    io_frames = context.frames('vxlan_gre', 64, WORLD)
     rates = {k: [] for k in kinds + ['io']}
+    io_generator.measure(io_frames, True)  # connected and warm
     for _ in range(context.runs):
         io.send_signal(signal.SIGSTOP)
         for kind in kinds:
             rates[kind].append(measure_memif(
-                context, forwarder, context.frames(kind, 64, WORLD), sockets['gw'], kind))
+                forwarder, generator, context.frames(kind, 64, WORLD), kind))
         io.send_signal(signal.SIGCONT)
         forwarder.process.send_signal(signal.SIGSTOP)
-        frames = context.frames('vxlan_gre', 64, WORLD)
-        rates['io'].append(good(generate(context, frames, sockets['io'], True), 'testpmd io'))
+        rates['io'].append(good(io_generator.measure(io_frames, True), 'testpmd io'))
         forwarder.process.send_signal(signal.SIGCONT)
     end(io)
     forwarder.stop()
+    generator.stop()
+    io_generator.stop()
     limit = median(rates['io'], 'testpmd io')
     results = {'testpmd_io_64_memif_mpps': limit}
     for kind in kinds:
@@ -240,10 +265,12 @@ def memif(context, wanted):
 def memif_large(context, wanted):
     socket = context.dir / 'large.memif'
     forwarder = Forwarder(context, memif_port(socket), WORLD)
+    generator = Generator(context, socket)
     frames = context.frames('vxlan_gre', 1400, WORLD)
-    rate = median([measure_memif(context, forwarder, frames, socket, 'vxlan_gre 1400')
+    rate = median([measure_memif(forwarder, generator, frames, 'vxlan_gre 1400')
                    for _ in range(context.runs)], 'vxlan_gre 1400')
     forwarder.stop()
+    generator.stop()
     return {} if rate is None else {'vxlan_gre_1400_memif_gbps': rate * 1400 * 8 / 1000}
 
 

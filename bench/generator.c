@@ -2,11 +2,15 @@
 //
 // Sends the frames of a file over memif (copy mode) and checks what comes back:
 //
-//   generator FILE MEMIF_SOCKET WARM_SECONDS SECONDS CORE [echo]
+//   generator MEMIF_SOCKET CORE
+//
+// and for each line "FILE WARM_SECONDS SECONDS [echo]" that it reads prints one JSON object. It
+// stays connected in between: DPDK's memif driver frees its rings under the feet of a peer that
+// still polls when the other side goes, so the forwarder ends first.
 //
 // Closed loop: never more than WINDOW packets are under way, so that nothing is lost for want of
 // room and the rate is what the other side can do. With `echo` the other side returns frames as
-// they are (testpmd in io mode). Prints one JSON object. ARP requests are answered.
+// they are (testpmd in io mode). ARP requests are answered.
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
@@ -55,10 +59,10 @@ static void fill(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
 	replay_fill_buffer(obj);
 }
 
-static struct rte_mempool *pool(const char *name, uint32_t size)
+static struct rte_mempool *pool(const char *name)
 {
 	return rte_pktmbuf_pool_create(
-		name, POOL, 256, 0, (uint16_t)(size + 128 + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+		name, POOL, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 }
 
 static int open_memif(struct generator *g, const char *socket)
@@ -228,37 +232,59 @@ static void pin(int core)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+static int run_line(struct generator *g, char *line)
+{
+	char path[256], echo[8] = "";
+	double warm_s, run_s;
+	int r;
+
+	if (sscanf(line, "%255s %lf %lf %7s", path, &warm_s, &run_s, echo) < 3)
+		return -EINVAL;
+	if (g->kept_len)
+		rte_pktmbuf_free_bulk(g->kept, g->kept_len);
+	g->kept_len = g->next = 0;
+	replay_unload(&g->replay);
+	r = replay_load(&g->replay, path);
+	if (r < 0)
+		return r;
+	rte_mempool_obj_iter(g->tx_pool, fill, NULL); // shorter frames left their tails
+	g->echo = echo[0];
+	forget(g);
+	measure(g, warm_s, run_s);
+	fflush(stdout);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct generator g;
 	const struct env_config config = {
 		.name = "bench-generator", .hugepages = env_hugepages_present(), .memory_mib = 512};
+	char line[512];
 	int r;
 
-	if (argc < 6)
+	if (argc != 3)
 		return 2;
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	g.echo = argc > 6;
-	r = env_init(&config);
-	if (r == 0)
-		r = replay_load(&g.replay, argv[1]);
-	if (r < 0) {
-		fprintf(stderr, "generator: %s: %s\n", argv[1], strerror(-r));
+	if (env_init(&config) < 0)
 		return 1;
-	}
-	g.tx_pool = pool("tx", RTE_MAX(g.replay.header->in_size, 2048u));
-	g.rx_pool = pool("rx", RTE_MAX(g.replay.header->out_size, 2048u));
+	g.tx_pool = pool("tx");
+	g.rx_pool = pool("rx");
 	if (!g.tx_pool || !g.rx_pool)
 		return 1;
-	rte_mempool_obj_iter(g.tx_pool, fill, NULL);
-	pin((int)strtol(argv[5], NULL, 10));
-	if (open_memif(&g, argv[2]) < 0 || !wait_for_link(&g)) {
-		fprintf(stderr, "generator: no link over %s\n", argv[2]);
+	pin((int)strtol(argv[2], NULL, 10));
+	if (open_memif(&g, argv[1]) < 0 || !wait_for_link(&g)) {
+		fprintf(stderr, "generator: no link over %s\n", argv[1]);
 		return 1;
 	}
-	measure(&g, strtod(argv[3], NULL), strtod(argv[4], NULL));
-	fflush(stdout);
+	while (!interrupted && fgets(line, sizeof(line), stdin)) {
+		r = run_line(&g, line);
+		if (r < 0) {
+			fprintf(stderr, "generator: %s: %s\n", line, strerror(-r));
+			return 1;
+		}
+	}
 	env_fini();
 	return 0;
 }
