@@ -160,6 +160,17 @@ void api_server_event(struct api_server *s, uint16_t type, const void *object, s
 	}
 }
 
+bool api_server_has_subscriber(const struct api_server *s, uint16_t type)
+{
+	const struct api_peer *peer;
+
+	TAILQ_FOREACH (peer, &s->peers, entry) {
+		if (api_peer_subscribed(peer, type))
+			return true;
+	}
+	return false;
+}
+
 unsigned api_server_event_lossy(
 	struct api_server *s, uint16_t type, const void *object, size_t size)
 {

@@ -58,6 +58,8 @@ int api_server_listen(struct api_server *s, const char *path);
 // Takes a connected socket, as if accepted.
 void api_server_attach(struct api_server *s, int sock);
 
+// Whether any client would get an event of the type: making one may be costly.
+bool api_server_has_subscriber(const struct api_server *s, uint16_t type);
 // One object to every client that subscribed to the type. A client that has let more than
 // API_SERVER_EVENTS_MAX bytes pile up is disconnected: it reconnects and learns all anew.
 #define API_SERVER_EVENTS_MAX (16u << 20)

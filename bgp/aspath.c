@@ -212,6 +212,30 @@ size_t aspath_prepend(struct span path, uint32_t asn, unsigned n, uint8_t *out, 
 	return w.failed || n == 0 || n > 255 ? 0 : buf_written(&w);
 }
 
+// Appends what fits, always terminated.
+static size_t put_char(char *buf, size_t size, size_t at, char c)
+{
+	if (at + 1 >= size)
+		return at;
+	buf[at] = c;
+	buf[at + 1] = 0;
+	return at + 1;
+}
+
+static size_t put_number(char *buf, size_t size, size_t at, uint32_t n)
+{
+	char digits[10];
+	unsigned len = 0;
+
+	do
+		digits[len++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (len)
+		at = put_char(buf, size, at, digits[--len]);
+	return at;
+}
+
+// Without stdio: it runs once for every change that somebody watches.
 const char *aspath_format(struct span path, char *buf, size_t size)
 {
 	struct buf_reader r;
@@ -221,11 +245,15 @@ const char *aspath_format(struct span path, char *buf, size_t size)
 	buf[0] = 0;
 	buf_reader_init(&r, path.bytes, path.size);
 	while (segment_next(&r, 4, &s)) {
-		for (unsigned i = 0; i < s.len && at < size; i++)
-			at += (size_t)snprintf(buf + at, size - at, "%s%s%u", at ? " " : "",
-				s.type == BGP_AS_SET && !i ? "{" : "", get32(s.bytes + 4 * i));
-		if (s.type == BGP_AS_SET && at < size)
-			at += (size_t)snprintf(buf + at, size - at, "}");
+		for (unsigned i = 0; i < s.len; i++) {
+			if (at)
+				at = put_char(buf, size, at, ' ');
+			if (s.type == BGP_AS_SET && !i)
+				at = put_char(buf, size, at, '{');
+			at = put_number(buf, size, at, get32(s.bytes + 4 * i));
+		}
+		if (s.type == BGP_AS_SET)
+			at = put_char(buf, size, at, '}');
 	}
 	return buf;
 }

@@ -165,6 +165,13 @@ static void op_fib_settled(void *ctx, uint32_t vrf)
 		fib_settled(d->fib, vrf);
 }
 
+static bool op_best_wanted(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return api_server_has_subscriber(d->server, API_TYPE_BGP_ROUTE);
+}
+
 static void op_best(void *ctx, const struct api_bgp_route *route)
 {
 	control_route_event(ctx, route);
@@ -181,6 +188,7 @@ static const struct speaker_ops speaker_ops = {
 	.fib = op_fib,
 	.fib_full = op_fib_full,
 	.fib_settled = op_fib_settled,
+	.best_wanted = op_best_wanted,
 	.best = op_best,
 };
 

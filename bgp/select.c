@@ -83,7 +83,7 @@ static void report_best(struct router *r, int family, uint32_t dest, uint32_t be
 		.prefix = table_prefix(t, dest)};
 	struct attrs attrs;
 
-	if (!s->ops->best)
+	if (!s->ops->best || (s->ops->best_wanted && !s->ops->best_wanted(s->ctx)))
 		return;
 	if (path) {
 		attrstore_view(s->attrs, path->attrs, &attrs);

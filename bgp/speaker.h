@@ -34,6 +34,8 @@ struct speaker_ops {
 	bool (*fib_full)(void *ctx); // speaker_fib_writable() resumes
 	// Everything learnt again after our own restart is in the FIB.
 	void (*fib_settled)(void *ctx, uint32_t vrf);
+	// Whether anybody would be told by best(). NULL: yes.
+	bool (*best_wanted)(void *ctx);
 	// The best path of a prefix has changed; verdict 0: gone.
 	void (*best)(void *ctx, const struct api_bgp_route *route);
 };
