@@ -253,6 +253,17 @@ static void configure(struct bench *b)
 	}
 }
 
+// The forwarder takes routes of VRFs that it knows.
+static void make_vrf(const struct bench *b)
+{
+	struct api_vrf vrf = {.vrf = 1, .name = "bench"};
+	struct api_sync *sync = api_sync_open(b->forwarder, "bench", 5000);
+
+	if (!sync || api_sync_set(sync, API_TYPE_VRF, &vrf, sizeof(vrf)))
+		die("forwarder");
+	api_sync_close(sync);
+}
+
 static void on_up(void *ctx, const struct api_hello *server, bool restarted)
 {
 	struct bench *b = ctx;
@@ -343,6 +354,8 @@ int main(int argc, char **argv)
 		die("setns");
 	b.base = event_base_new();
 	make_stream(&b, routes ? n : 3, routes ? 5 : 3);
+	if (routes)
+		make_vrf(&b);
 	run(&b, argv[2]);
 	printf("%.3f %.3f\n", b.end - b.start,
 		(double)(rss_kb(b.pid) - b.rss_before) * (routes ? 1024 : 1) / n);
