@@ -29,7 +29,8 @@ class StrongSwan:
         return self.swanctl("--stats", check=False).returncode == 0
 
     def swanctl(self, *words, check=True, timeout=40):
-        return self.ns.run(["swanctl", *words, "--uri", self.uri], check=check, timeout=timeout)
+        # Its own folder instead of /etc/swanctl: private keys lie in DIR/private.
+        return self.ns.run(["env", "SWANCTL_DIR=%s" % self.dir, "swanctl", *words, "--uri", self.uri], check=check, timeout=timeout)
 
     def load(self, text):
         conf = self.dir / "swanctl.conf"
