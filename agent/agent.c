@@ -103,9 +103,16 @@ static void agent_on_found(
 	struct agent *a = ctx;
 	const struct api_slot *slot = object;
 
+	const struct desired *d;
+
 	// What the forwarder does already, under whatever epoch, it may go on doing.
-	if (type == API_TYPE_SLOT && size >= sizeof(*slot) && slot->active)
-		slots_confirm(&a->slots, slot->slot, slot->epoch);
+	if (type != API_TYPE_SLOT || size < sizeof(*slot) || !slot->active)
+		return;
+	slots_confirm(&a->slots, slot->slot, slot->epoch);
+	d = desired_find(&a->desired, desired_type_find(API_TYPE_SLOT), &slot->slot);
+	if (d && desired_is_wanted(d))
+		iv_adopt(&a->iv, slot->slot, ((const struct api_slot *)d->value)->iv_epoch,
+			target_instance(a->targets[id]), slot->iv_epoch);
 }
 
 static void agent_start_speakers(struct agent *a);
@@ -135,6 +142,7 @@ static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
 
 	api_client_subscribe(client, events[id].types, events[id].len);
 	if (id == DESIRED_FORWARDER) {
+		iv_set_life(&a->iv, target_instance(a->targets[id]));
 		stats_set_forwarder(&a->stats, client);
 		agent_start_speakers(a);
 	} else if (id == DESIRED_BGP) {
@@ -191,7 +199,7 @@ static bool agent_holds(const struct agent *a, const struct desired *d)
 {
 	const struct api_slot *slot = (const struct api_slot *)d->value;
 
-	return desired_is_wanted(d) && slot->active &&
+	return desired_is_wanted(d) && slot->active && !a->slots.starved[slot->slot] &&
 	       slots_may_activate(&a->slots, slot->slot, slot->epoch);
 }
 
@@ -220,7 +228,41 @@ static void agent_update_held(struct agent *a)
 	a->slots.changed = false;
 }
 
-static void agent_on_value(void *ctx, const struct desired *d)
+static bool agent_is_conn_usable(void *ctx, uint32_t conn)
+{
+	const struct agent *a = ctx;
+
+	return stats_is_usable(&a->stats, conn);
+}
+
+// Routes over a connection are chosen anew: it went up or down, or came or went as a whole.
+static void agent_touch_routes(struct agent *a, uint32_t conn, uint32_t vrf)
+{
+	const struct contribution *c;
+	struct wanted *block;
+	char key[24];
+
+	snprintf(key, sizeof(key), "%u/%u", vrf, conn);
+	block = wanted_find(&a->wanted, "routes", key);
+	if (!block)
+		return;
+	SLIST_FOREACH (c, &block->contributions, of_owner)
+		desired_touch(&a->desired, c->desired);
+}
+
+static void agent_on_conn_moved(void *ctx, uint32_t conn)
+{
+	struct agent *a = ctx;
+	const struct desired *d =
+		desired_find(&a->desired, desired_type_find(API_TYPE_CONN), &conn);
+
+	if (!d || !desired_is_wanted(d))
+		return;
+	agent_touch_routes(a, conn, ((const struct api_conn *)d->value)->vrf);
+	agent_push(a);
+}
+
+static void agent_on_value(void *ctx, const struct desired *d, bool moved)
 {
 	struct agent *a = ctx;
 
@@ -228,19 +270,42 @@ static void agent_on_value(void *ctx, const struct desired *d)
 		a->slots.changed = true;
 	else if (d->type->type == API_TYPE_ROUTE)
 		peers_routes_changed(&a->peers);
+	else if (d->type->type == API_TYPE_CONN && moved) // the value is its last, if it went
+		agent_touch_routes(a, *(const uint32_t *)(const void *)d->key,
+			((const struct api_conn *)d->value)->vrf);
+}
+
+// An active slot goes with an IV epoch that no earlier life of the forwarder has used.
+static bool agent_may_use(struct agent *a, struct api_slot *slot)
+{
+	uint64_t number;
+
+	a->slots.starved[slot->slot] = false;
+	if (!slots_may_activate(&a->slots, slot->slot, slot->epoch)) {
+		log_info("slot %u waits for somebody to confirm epoch %llu", slot->slot,
+			(unsigned long long)slot->epoch);
+		return false;
+	}
+	number = iv_number(&a->iv, slot->slot, slot->iv_epoch);
+	if (!number) {
+		log_error("slot %u waits for an IV epoch: none is left of what was granted",
+			slot->slot);
+		a->slots.starved[slot->slot] = a->slots.changed = true;
+		return false;
+	}
+	slot->iv_epoch = number;
+	report_state(&a->report, "gateway", "self",
+		json_pack("{s:I}", "ivNext", (json_int_t)a->iv.next));
+	return true;
 }
 
 static bool agent_before_slot(struct agent *a, struct api_slot *slot)
 {
 	if (slot->slot >= SLOTS_MAX)
 		return true;
-	a->slots.withheld[slot->slot] =
-		slot->active && !slots_may_activate(&a->slots, slot->slot, slot->epoch);
-	if (a->slots.withheld[slot->slot]) {
-		log_info("slot %u waits for somebody to confirm epoch %llu", slot->slot,
-			(unsigned long long)slot->epoch);
+	a->slots.withheld[slot->slot] = slot->active && !agent_may_use(a, slot);
+	if (a->slots.withheld[slot->slot])
 		slot->active = 0;
-	}
 	return true;
 }
 
@@ -316,6 +381,18 @@ static void agent_release_slots(struct agent *a)
 
 // -- the controller
 
+// What of the gateway's own object is for the agent itself.
+static void agent_take_gateway(struct agent *a, const json_t *value)
+{
+	const json_t *block = json_object_get(value, "ivBlock");
+	json_int_t first = json_integer_value(json_array_get(block, 0));
+	json_int_t len = json_integer_value(json_array_get(block, 1));
+
+	a->slots.alone = json_is_true(json_object_get(value, "alone"));
+	if (first > 0 && len > 0)
+		iv_grant(&a->iv, (uint64_t)first, (uint64_t)len);
+}
+
 static void agent_forget(struct agent *a, const char *kind, const char *key)
 {
 	report_gone(&a->report, kind, key);
@@ -353,7 +430,7 @@ static void agent_take_object(struct agent *a, const json_t *object)
 		disk_put(a->disk, kind, key, revision, text, must, !known || known->secret);
 	free(text);
 	if (!strcmp(kind, "gateway"))
-		a->slots.alone = json_is_true(json_object_get(value, "alone"));
+		agent_take_gateway(a, value);
 }
 
 static void agent_drop_unlisted(struct agent *a)
@@ -395,9 +472,9 @@ static void agent_on_objects(
 	a->slots.confirmed = true;
 	if (json_array_size(objects))
 		desired_retry_refused(&a->desired);
-	agent_release_slots(a); // and sends everything else
 	if (disk_commit(a->disk, term, revision) < 0)
 		log_error("writing what the gateway should be to disk: %s", disk_error(a->disk));
+	agent_release_slots(a); // and sends everything else
 	agent_report(a);
 }
 
@@ -484,7 +561,7 @@ static void agent_on_loaded(void *ctx, const char *kind, const char *key, uint64
 	wanted_put(&a->wanted, kind, key, revision, json, must);
 	agent_note_trouble(a, wanted_find(&a->wanted, kind, key));
 	if (!strcmp(kind, "gateway"))
-		a->slots.alone = json_is_true(json_object_get(json, "alone"));
+		agent_take_gateway(a, json);
 	json_decref(json);
 }
 
@@ -500,6 +577,10 @@ static int agent_open_disk(struct agent *a)
 		return -error;
 	}
 	disk_position(a->disk, &a->term, &a->revision);
+	if (iv_init(&a->iv, a->disk) < 0) {
+		log_error("the IV epochs used before cannot be read: %s", disk_error(a->disk));
+		return -EIO;
+	}
 	if (disk_load(a->disk, agent_on_loaded, a, &lost) < 0 || lost) {
 		// Start over with the controller's full list rather than miss something for ever.
 		log_warning("%u objects on disk cannot be read: asking for all", lost);
@@ -526,6 +607,7 @@ int agent_init(struct agent *a, struct event_base *base)
 	a->desired.on_status = agent_on_status;
 	a->desired.on_value = agent_on_value;
 	a->desired.is_held = agent_is_held;
+	a->desired.is_conn_usable = agent_is_conn_usable;
 	a->desired.ctx = a;
 	wanted_init(&a->wanted, &a->desired);
 	a->wanted.on_trouble = agent_on_trouble;
@@ -537,6 +619,7 @@ int agent_init(struct agent *a, struct event_base *base)
 		(unsigned long long)random[1]);
 	report_init(&a->report, instance);
 	stats_init(&a->stats, base, &a->report, agent_on_stats, a);
+	a->stats.conn_moved = agent_on_conn_moved;
 	peers_init(&a->peers, base, &a->report, &a->desired, agent_on_stats, a);
 	a->ca_file = xasprintf("%s/ca.pem", a->config.certificates);
 	a->identity_file = xasprintf("%s/identity.pem", a->config.certificates);

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "desired.h"
 #include "disk.h"
+#include "iv.h"
 #include "join.h"
 #include "peers.h"
 #include "report.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct event *busy_timer;
 	SLIST_HEAD(, kernel_busy) busy;
 	struct slots slots;
+	struct iv iv;
 	struct report report;
 	struct stats stats;
 	struct peers peers;

@@ -281,7 +281,7 @@ static bool desired_revalue(struct desired_set *set, struct desired *d)
 
 void desired_touch(struct desired_set *set, struct desired *d)
 {
-	bool elsewhere, changed;
+	bool elsewhere, changed, moved;
 
 	set->touched++;
 	changed = desired_revalue(set, d);
@@ -290,8 +290,10 @@ void desired_touch(struct desired_set *set, struct desired *d)
 	d->is_elsewhere = elsewhere;
 	if (!changed)
 		return;
+	moved = desired_is_wanted(d) != d->was_wanted;
+	d->was_wanted = desired_is_wanted(d);
 	if (set->on_value)
-		set->on_value(set->ctx, d);
+		set->on_value(set->ctx, d, moved);
 	if (desired_is_wanted(d) || d->present)
 		desired_enqueue(set, d);
 	else if (SLIST_EMPTY(&d->contributions))

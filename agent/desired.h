@@ -76,6 +76,7 @@ struct desired {
 	uint32_t value_size;
 	uint8_t queue_no;   // enum desired_queue_no
 	bool present;       // the target has it, in this or another form
+	bool was_wanted;    // when its value was made
 	bool is_elsewhere;  // its slot is not held here
 	bool is_outdated;   // what the target has under this key is not what is meant now
 	bool retried;       // a second refusal is final
@@ -104,8 +105,9 @@ struct desired_set {
 	uint64_t touched; // desired objects recomputed since the start
 	// The status of d changed: from refused to accepted or the reverse, or in its words.
 	void (*on_status)(void *ctx, const struct desired *d);
-	// d has another value, or none. May be NULL.
-	void (*on_value)(void *ctx, const struct desired *d);
+	// d has another value, or none; moved: it is wanted and was not, or the reverse. May be
+	// NULL.
+	void (*on_value)(void *ctx, const struct desired *d, bool moved);
 	bool (*is_held)(void *ctx, uint16_t slot);        // NULL: all slots are
 	bool (*is_conn_usable)(void *ctx, uint32_t conn); // up; NULL: all are
 	void *ctx;

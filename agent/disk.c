@@ -19,9 +19,21 @@ static const char schema[] =
 	" value BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS position(one INTEGER PRIMARY KEY CHECK(one = 1),"
 	" term INTEGER NOT NULL, revision INTEGER NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS iv_start(one INTEGER PRIMARY KEY CHECK(one = 1),"
+	" next INTEGER NOT NULL, life INTEGER NOT NULL, start INTEGER NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS iv_slot(slot INTEGER PRIMARY KEY, own INTEGER NOT NULL,"
+	" life INTEGER NOT NULL, number INTEGER NOT NULL);"
 	"PRAGMA user_version=1;";
 
-enum { STATEMENT_PUT, STATEMENT_DEL, STATEMENT_POSITION, STATEMENT_LOAD, STATEMENTS };
+enum {
+	STATEMENT_PUT,
+	STATEMENT_DEL,
+	STATEMENT_POSITION,
+	STATEMENT_LOAD,
+	STATEMENT_IV_START,
+	STATEMENT_IV_SLOT,
+	STATEMENTS
+};
 
 static const char *const statements[STATEMENTS] = {
 	[STATEMENT_PUT] = "INSERT OR REPLACE INTO object"
@@ -30,6 +42,10 @@ static const char *const statements[STATEMENTS] = {
 	[STATEMENT_POSITION] =
 		"INSERT OR REPLACE INTO position(one, term, revision) VALUES(1, ?, ?)",
 	[STATEMENT_LOAD] = "SELECT kind, key, revision, must, sealed, value FROM object",
+	[STATEMENT_IV_START] =
+		"INSERT OR REPLACE INTO iv_start(one, next, life, start) VALUES(1, ?, ?, ?)",
+	[STATEMENT_IV_SLOT] =
+		"INSERT OR REPLACE INTO iv_slot(slot, own, life, number) VALUES(?, ?, ?, ?)",
 };
 
 struct disk {
@@ -225,4 +241,64 @@ int disk_commit(struct disk *d, uint64_t term, uint64_t revision)
 		return 0;
 	sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
 	return -EIO;
+}
+
+// -- IV epochs
+
+static uint64_t column(sqlite3_stmt *st, int i)
+{
+	return (uint64_t)sqlite3_column_int64(st, i);
+}
+
+int disk_load_iv(struct disk *d, uint64_t *ret_next, uint64_t *ret_life, uint64_t *ret_start,
+	void (*each)(void *ctx, uint16_t slot, uint64_t own, uint64_t life, uint64_t number),
+	void *ctx)
+{
+	sqlite3_stmt *start = NULL, *slot = NULL;
+	int ret = SQLITE_ERROR;
+
+	if (sqlite3_prepare_v2(d->db, "SELECT next, life, start FROM iv_start", -1, &start, NULL) ==
+			SQLITE_OK &&
+		sqlite3_prepare_v2(d->db, "SELECT slot, own, life, number FROM iv_slot", -1, &slot,
+			NULL) == SQLITE_OK) {
+		ret = sqlite3_step(start);
+		if (ret == SQLITE_ROW) {
+			*ret_next = column(start, 0);
+			*ret_life = column(start, 1);
+			*ret_start = column(start, 2);
+			ret = SQLITE_DONE;
+		}
+		while (ret == SQLITE_DONE && sqlite3_step(slot) == SQLITE_ROW)
+			each(ctx, (uint16_t)column(slot, 0), column(slot, 1), column(slot, 2),
+				column(slot, 3));
+	}
+	sqlite3_finalize(start);
+	sqlite3_finalize(slot);
+	return ret == SQLITE_DONE ? 0 : -EIO;
+}
+
+// One statement, on the disk's platter before it returns.
+static int disk_step_durably(struct disk *d, unsigned statement, const uint64_t *values, int len)
+{
+	sqlite3_stmt *st = d->prepared[statement];
+	int ret;
+
+	if (sqlite3_exec(d->db, "PRAGMA synchronous=FULL", NULL, NULL, NULL) != SQLITE_OK)
+		return -EIO;
+	for (int i = 0; i < len; i++)
+		sqlite3_bind_int64(st, i + 1, (sqlite3_int64)values[i]);
+	ret = disk_step(d, st);
+	sqlite3_exec(d->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
+	return ret;
+}
+
+int disk_save_iv_start(struct disk *d, uint64_t next, uint64_t life, uint64_t start)
+{
+	return disk_step_durably(d, STATEMENT_IV_START, (const uint64_t[]){next, life, start}, 3);
+}
+
+int disk_save_iv_slot(struct disk *d, uint16_t slot, uint64_t own, uint64_t life, uint64_t number)
+{
+	return disk_step_durably(
+		d, STATEMENT_IV_SLOT, (const uint64_t[]){slot, own, life, number}, 4);
 }

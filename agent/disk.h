@@ -25,4 +25,12 @@ int disk_put(struct disk *d, const char *kind, const char *key, uint64_t revisio
 	const char *value, bool must, bool secret);
 int disk_del(struct disk *d, const char *kind, const char *key);
 int disk_commit(struct disk *d, uint64_t term, uint64_t revision);
+
+// IV epochs (iv.h). Saving is durable when it returns: it survives a loss of power. 0 or -EIO; not
+// within disk_begin() and disk_commit().
+int disk_load_iv(struct disk *d, uint64_t *ret_next, uint64_t *ret_life, uint64_t *ret_start,
+	void (*each)(void *ctx, uint16_t slot, uint64_t own, uint64_t life, uint64_t number),
+	void *ctx);
+int disk_save_iv_start(struct disk *d, uint64_t next, uint64_t life, uint64_t start);
+int disk_save_iv_slot(struct disk *d, uint16_t slot, uint64_t own, uint64_t life, uint64_t number);
 const char *disk_error(const struct disk *d);

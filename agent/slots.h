@@ -17,6 +17,7 @@ struct slots {
 	bool confirmed;             // the controller's own words, not the disk's, are what we hold
 	uint64_t epochs[SLOTS_MAX]; // confirmed, by slot; 0: none
 	bool withheld[SLOTS_MAX];   // given as inactive
+	bool starved[SLOTS_MAX];    // withheld because no IV epoch is left
 	bool held[SLOTS_MAX];       // used here: BGP and IKE may speak for it
 	bool changed;               // held[] is to be looked at again
 };

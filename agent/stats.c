@@ -107,7 +107,7 @@ static void stats_on_conn(void *ctx, const void *object, size_t size, int fd)
 	struct api_conn_stats now = {0};
 	struct stats_note *note;
 	struct stats_conn *c;
-	bool counters;
+	bool counters, moved;
 	char key[16];
 
 	memcpy(&now, object, size < sizeof(now) ? size : sizeof(now));
@@ -126,8 +126,11 @@ static void stats_on_conn(void *ctx, const void *object, size_t size, int fd)
 		note->changed = false;
 	if (now.up && (!c->known || !c->told.up))
 		c->up_since_s = now_s();
+	moved = now.up != (c->known ? c->told.up : 1);
 	c->known = true;
 	c->told = now;
+	if (moved && s->conn_moved)
+		s->conn_moved(s->ctx, now.conn);
 	snprintf(key, sizeof(key), "%u", now.conn);
 	report_state(s->report, "connection", key, conn_state(c, &now, note));
 }
@@ -159,6 +162,13 @@ static void stats_ask_conns(struct stats *s)
 	s->round++;
 	s->asking_conns = !api_client_dump(
 		s->forwarder, API_TYPE_CONN_STATS, NULL, 0, stats_on_conn, stats_on_conns, s);
+}
+
+bool stats_is_usable(const struct stats *s, uint32_t conn)
+{
+	const struct stats_conn *c = map_find(&s->conns, &conn, sizeof(conn));
+
+	return !c || !c->known || c->told.up;
 }
 
 // -- what others say

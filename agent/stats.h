@@ -17,7 +17,8 @@ struct stats {
 	struct api_client *forwarder; // NULL: none
 	struct report *report;
 	struct event *timer;
-	void (*changed)(void *ctx); // there is something to report
+	void (*changed)(void *ctx);                   // there is something to report
+	void (*conn_moved)(void *ctx, uint32_t conn); // up or down; may be NULL
 	void *ctx;
 	struct map conns; // struct stats_conn by id
 	struct map notes; // struct stats_note by id: what others say of a connection
@@ -38,6 +39,8 @@ void stats_set_forwarder(struct stats *s, struct api_client *forwarder);
 void stats_on_ike(struct stats *s, const struct api_ike_state *state);
 // What is obeyed but unwise about a connection, in words; NULL: nothing.
 void stats_set_warning(struct stats *s, uint32_t conn, const char *text);
+// Not known to be down.
+bool stats_is_usable(const struct stats *s, uint32_t conn);
 // The connection is wanted no more.
 void stats_forget(struct stats *s, uint32_t conn);
 // A connection went up or down: ask now.

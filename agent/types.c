@@ -61,10 +61,13 @@ static bool is_usable(const struct desired_set *set, const struct api_route *r)
 static struct api_path path_here(const struct desired_set *set, const struct api_path *path)
 {
 	struct api_path here = *path;
+	const struct desired *conn;
 
 	here.pad = 0;
-	if (path->type == API_PATH_CONN && path->pad &&
-		!desired_find(set, desired_type_find(API_TYPE_CONN), &path->id))
+	if (path->type != API_PATH_CONN || !path->pad)
+		return here;
+	conn = desired_find(set, desired_type_find(API_TYPE_CONN), &path->id);
+	if (!conn || !desired_is_wanted(conn))
 		here = (struct api_path){
 			.type = API_PATH_SLOT, .weight = path->weight, .id = path->pad};
 	return here;

@@ -4,7 +4,7 @@
 
 def gateway(alone=True):
     return ('gateway', 'self', {
-        'name': 'GW1', 'pool': 'default', 'alone': alone,
+        'name': 'GW1', 'pool': 'default', 'alone': alone, 'ivBlock': [1000000, 256],
         'underlay': [{'port': 0, 'vlan': 0, 'address': '10.64.0.21/24'}],
         'defaultGateways': ['10.64.0.1']})
 

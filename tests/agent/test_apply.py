@@ -175,3 +175,36 @@ def test_heartbeats_come_every_100_ms_and_carry_the_workers_count(rig):
     assert last['workers'] > first['workers'] and last['beat'] > first['beat']
     rig.kill(rig.forwarder)
     rig.controller.wait(lambda: len(beats) >= 5 and beats[-1][1]['workers'] == beats[-4][1]['workers'])
+
+
+def paths(rig, prefix):
+    for r in rig.dump('route'):
+        if prefix_text(r.prefix) == prefix:
+            return [(p.type, p.id) for p in list(r.path)[:r.path_count]]
+    return None
+
+
+def test_a_backup_route_takes_over_while_its_better_is_down(rig):
+    rig.controller.put(scene.slot(), scene.vrf(4), scene.connection(41, 4), scene.connection(42, 4, greKey=9),
+                       ('routes', '4/41', {'vrf': 4, 'connection': 41, 'routes': [{'prefix': '192.168.9.0/24', 'metric': 10}]}),
+                       ('routes', '4/42', {'vrf': 4, 'connection': 42, 'routes': [{'prefix': '192.168.9.0/24', 'metric': 20}]}))
+    rig.controller.wait_reached(rig.controller.revision)
+    assert paths(rig, '192.168.9.0/24') == [(1, 41)]
+    rig.controller.put(scene.connection(41, 4, enabled=False))
+    wait_until(lambda: paths(rig, '192.168.9.0/24') == [(1, 42)])
+    rig.controller.put(scene.connection(41, 4))
+    wait_until(lambda: paths(rig, '192.168.9.0/24') == [(1, 41)])
+    rig.controller.put(scene.connection(41, 4, enabled=False), scene.connection(42, 4, greKey=9, enabled=False))
+    wait_until(lambda: [s['state'] for k, s in rig.controller.state.items() if k[0] == 'connection'] == ['Disconnected'] * 2)
+    assert paths(rig, '192.168.9.0/24') == [(1, 41)]
+
+
+def test_routes_of_a_connection_that_is_elsewhere_lead_to_its_slot(rig):
+    block = {'vrf': 4, 'connection': 77, 'slot': 9, 'routes': [{'prefix': '192.168.9.0/24', 'metric': 10}]}
+    rig.controller.put(scene.slot(), scene.vrf(4), ('routes', '4/77', block))
+    rig.controller.wait_reached(1)
+    assert paths(rig, '192.168.9.0/24') == [(3, 9)]
+    rig.controller.wait_reached(rig.controller.put(scene.connection(77, 4, 9)))
+    assert paths(rig, '192.168.9.0/24') == [(1, 77)]
+    rig.controller.wait_reached(rig.controller.put(('connection', '77', None)))
+    assert paths(rig, '192.168.9.0/24') == [(3, 9)]

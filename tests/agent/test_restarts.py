@@ -112,3 +112,66 @@ def test_secrets_are_sealed_on_disk_and_survive(rig):
     rig.start_forwarder()
     rig.start_agent()
     wait_until(lambda: [c.conn for c in rig.dump('conn')] == [4])
+
+
+def iv_epochs(rig):
+    return {s.slot: (s.iv_epoch, s.active) for s in rig.dump('slot')}
+
+
+def restart_forwarder(rig):
+    rig.kill(rig.forwarder)
+    rig.start_forwarder()
+    wait_until(lambda: len(rig.dump('slot')) == 2)
+
+
+def two_slots(rig, block):
+    rig.controller.put(('gateway', 'self', {'name': 'GW1', 'pool': 'default', 'alone': True, 'ivBlock': block, 'underlay': []}),
+                       scene.slot(1, epoch=7), scene.slot(2, epoch=8))
+    rig.controller.wait_reached(rig.controller.revision)
+
+
+def test_every_life_of_the_forwarder_has_iv_epochs_of_its_own(rig):
+    two_slots(rig, [1000, 3])
+    assert iv_epochs(rig) == {1: (7, 1), 2: (8, 1)}
+    restart_forwarder(rig)
+    wait_until(lambda: iv_epochs(rig) == {1: (1000, 1), 2: (1000, 1)})
+    rig.controller.wait_reached(rig.controller.put(scene.slot(2, epoch=9)))  # activated again since
+    assert iv_epochs(rig) == {1: (1000, 1), 2: (9, 1)}
+    restart_forwarder(rig)
+    wait_until(lambda: iv_epochs(rig) == {1: (1001, 1), 2: (1001, 1)})
+    assert rig.controller.state['gateway', 'self'] == {'ivNext': 1002} or \
+        rig.controller.wait(lambda: rig.controller.state['gateway', 'self'] == {'ivNext': 1002}) is None
+
+
+def test_a_restarted_agent_gives_a_living_forwarder_no_other_iv_epoch(rig):
+    two_slots(rig, [1000, 3])
+    restart_forwarder(rig)
+    wait_until(lambda: iv_epochs(rig) == {1: (1000, 1), 2: (1000, 1)})
+    before = rig.changes()
+    rig.kill(rig.agent)
+    rig.start_agent()
+    rig.controller.wait_reached(rig.controller.put(('vrf', '9', None)))
+    assert rig.changes() == before
+    assert iv_epochs(rig) == {1: (1000, 1), 2: (1000, 1)}
+
+
+def test_iv_epochs_written_off_stay_so_when_agent_and_forwarder_die_together(rig):
+    two_slots(rig, [1000, 3])
+    restart_forwarder(rig)
+    wait_until(lambda: iv_epochs(rig)[1] == (1000, 1))
+    rig.kill(rig.agent)
+    rig.kill(rig.forwarder)
+    rig.start_forwarder()
+    rig.start_agent()
+    wait_until(lambda: iv_epochs(rig) == {1: (1001, 1), 2: (1001, 1)})
+
+
+def test_without_an_iv_epoch_a_slot_waits_for_the_next_block(rig):
+    two_slots(rig, [1000, 1])
+    restart_forwarder(rig)
+    wait_until(lambda: iv_epochs(rig)[1] == (1000, 1))
+    restart_forwarder(rig)
+    wait_until(lambda: 'waits for an IV epoch' in rig.agent_log())
+    assert [active for _, active in iv_epochs(rig).values()] == [0, 0]
+    two_slots(rig, [2000, 1])
+    wait_until(lambda: iv_epochs(rig) == {1: (2000, 1), 2: (2000, 1)})
