@@ -231,6 +231,14 @@ static void on_epoch(void *arg, uint64_t epoch)
 		plan_set_epoch(w->plan, w->epoch);
 }
 
+static void on_iv_next(void *arg, const char *gateway, uint64_t next)
+{
+	struct wire *w = arg;
+
+	if (plan_set_iv_next(w->plan, gateway, next))
+		step_later(w, now_ms(NULL));
+}
+
 // -- certificates: the two newest of each gateway are good, so that a renewal drops nothing
 
 static char *certificate_key(const char *gateway)
@@ -334,7 +342,7 @@ static int take_term(struct wire *w, uint64_t *ret_term)
 
 static int start_plan(struct wire *w)
 {
-	const struct fleet_ops ops = {w, on_health, on_changed, on_epoch};
+	const struct fleet_ops ops = {w, on_health, on_changed, on_epoch, on_iv_next};
 	uint64_t term;
 	int rc = take_term(w, &term);
 

@@ -320,6 +320,15 @@ static void take_gone(struct fleet_gateway *g, const json_t *gone)
 	}
 }
 
+static void tell_iv_next(struct fleet *f, const struct fleet_gateway *g)
+{
+	json_int_t next = json_integer_value(
+		json_object_get(fleet_state(f, g->name, "gateway", "self"), "ivNext"));
+
+	if (next > 0 && f->ops.iv_next)
+		f->ops.iv_next(f->ops.arg, g->name, (uint64_t)next);
+}
+
 int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int64_t now_ms)
 {
 	struct fleet_gateway *g = find(f, gateway);
@@ -341,6 +350,7 @@ int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int
 	take_errors(g, json_object_get(report, "errors"));
 	take_states(g, json_object_get(report, "state"));
 	take_gone(g, json_object_get(report, "gone"));
+	tell_iv_next(f, g);
 	fleet_polled(f, gateway, now_ms);
 	f->ops.changed(f->ops.arg);
 	return 0;

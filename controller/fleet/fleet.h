@@ -37,6 +37,8 @@ struct fleet_ops {
 	void (*changed)(void *arg);
 	// A gateway reported an epoch that is higher than any we gave out.
 	void (*epoch)(void *arg, uint64_t epoch);
+	// How far a gateway has used the numbers granted to it for starts of its forwarder.
+	void (*iv_next)(void *arg, const char *gateway, uint64_t next);
 };
 
 struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops);

@@ -183,6 +183,9 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in);
 void plan_del_gateway(struct plan *p, const char *name);
 // Both only change what is named; unknown gateways are ignored.
 void plan_set_health(struct plan *p, const char *gateway, enum plan_health health);
+// The lowest number of its IV block that the gateway has not used: half-way the next is granted
+// (true: a step is due).
+bool plan_set_iv_next(struct plan *p, const char *gateway, uint64_t next);
 void plan_set_drain(struct plan *p, const char *gateway, bool drain);
 void plan_set_tenant(struct plan *p, const struct plan_tenant *in);
 void plan_del_tenant(struct plan *p, const char *name);

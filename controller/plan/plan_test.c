@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -147,6 +148,26 @@ static void a_single_gateway_holds_all_slots_of_its_pool(void **state)
 	assert_int_equal(st.state, PLAN_GATEWAY_ACTIVE);
 	assert_string_equal(views_get(&w->views, "GW1", "slot", "1"),
 		"{\"slot\":1,\"active\":true,\"epoch\":1,\"ivEpoch\":1,\"port\":0,\"vlan\":0}");
+}
+
+static void the_next_iv_block_is_granted_when_half_of_one_is_used(void **state)
+{
+	struct world *w = *state;
+	unsigned long long first, next;
+	const char *value;
+
+	add_pool(w, "default", 1, 1000000);
+	add_gateway(w, "GW1", "default");
+	step(w);
+	value = strstr(views_get(&w->views, "GW1", "gateway", "self"), "\"ivBlock\":[");
+	first = strtoull(value + strlen("\"ivBlock\":["), NULL, 10);
+	assert_false(plan_set_iv_next(w->plan, "GW1", first + 1));
+	assert_true(plan_set_iv_next(w->plan, "GW1", first + 200));
+	step(w);
+	value = strstr(views_get(&w->views, "GW1", "gateway", "self"), "\"ivBlock\":[");
+	next = strtoull(value + strlen("\"ivBlock\":["), NULL, 10);
+	assert_true(next >= first + 256);
+	assert_false(plan_set_iv_next(w->plan, "GW1", first + 201)); // not heard of it yet
 }
 
 static void a_slot_takes_addresses_with_its_first_connection_and_gives_them_back(void **state)
@@ -434,6 +455,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_single_gateway_holds_all_slots_of_its_pool),
+		T(the_next_iv_block_is_granted_when_half_of_one_is_used),
 		T(a_slot_takes_addresses_with_its_first_connection_and_gives_them_back),
 		T(an_unchanged_input_tells_nobody_anything),
 		T(an_l3_connection_is_told_the_vlan_port_of_its_slots_holder),

@@ -243,6 +243,17 @@ void plan_set_health(struct plan *p, const char *gateway, enum plan_health healt
 	plan_queue(p, WORK_POOL, &g->pool->todo);
 }
 
+bool plan_set_iv_next(struct plan *p, const char *gateway, uint64_t next)
+{
+	struct gateway *g = gateway_find(p, gateway);
+
+	if (!g || !g->iv_first || next < g->iv_first + IV_BLOCK / 2)
+		return false;
+	g->iv_first = 0; // the next block is granted as the first was
+	plan_queue(p, WORK_GATEWAY, &g->todo);
+	return true;
+}
+
 void plan_set_drain(struct plan *p, const char *gateway, bool drain)
 {
 	struct gateway *g = gateway_find(p, gateway);
