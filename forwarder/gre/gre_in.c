@@ -92,7 +92,9 @@ static void take(struct worker *w, const struct gre_packet *p)
 		return;
 	}
 	decap(p->m, p->header);
-	conn_in(w, p->m, c);
+	packet_meta(p->m)->conn = c->conn;
+	if (decap_ecn(w, p->m))
+		conn_in(w, p->m, c);
 }
 
 static void gre_in_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)

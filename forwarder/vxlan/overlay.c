@@ -6,8 +6,8 @@
 
 #include "graph.h"
 #include "ip/decap.h"
-#include "subnet/vtep.h"
 #include "nd/nd_message.h"
+#include "subnet/vtep.h"
 #include "underlay/underlay.h"
 
 static inline uint64_t vtep_number(const struct rte_mbuf *m)
@@ -78,7 +78,8 @@ static void pass_on(struct worker *w, const struct overlay_frame *f, const struc
 	} else if (likely(!is_group &&
 			   (type == be16(ETH_TYPE_IP4) || type == be16(ETH_TYPE_IP6)))) {
 		decap(f->m, (uint16_t)(f->header + ETH_SIZE));
-		node_push(w, NODE_IP_FORWARD, f->m);
+		if (decap_ecn(w, f->m))
+			node_push(w, NODE_IP_FORWARD, f->m);
 	} else if (type == be16(ETH_TYPE_ARP)) {
 		ask(w, f, NODE_ARP_TENANT);
 	} else {
