@@ -20,6 +20,7 @@
 #include "punt/ike.h"
 #include "punt/tun.h"
 #include "rcu.h"
+#include "relay/relay.h"
 #include "route/route.h"
 #include "slot/slot.h"
 #include "subnet/subnet.h"
@@ -39,6 +40,7 @@ static const struct {
 	{vrf_init, vrf_fini, vrf_serve},
 	{route_init, route_fini, route_serve},
 	{underlay_init, underlay_fini, underlay_serve},
+	{relay_init, relay_fini, NULL},
 	{slot_init, slot_fini, slot_serve},
 	{subnet_init, subnet_fini, subnet_serve},
 	{tenant_slot_init, tenant_slot_fini, tenant_slot_serve},

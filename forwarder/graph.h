@@ -13,6 +13,8 @@
 	X(ARP, arp)                 /* on links */                                     \
 	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \
 	X(REASSEMBLY, reassembly)   /* fragments of outer packets; up from there */    \
+	X(RELAY_IN, relay_in)       /* IP-in-IP from a slot's former holder; up */     \
+	X(RELAY_OUT, relay_out)     /* to a slot's new holder */                       \
 	X(VXLAN_IN, vxlan_in)       /* VXLAN and its tenant */                         \
 	X(ESP_IN, esp_in)           /* ESP, plain or in UDP */                         \
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \

@@ -105,10 +105,97 @@ static void congestion_marks_of_tunnels_are_combined(void **state)
 		}
 }
 
+// -- a slot that moved
+
+static void set_relay(struct kit *k, uint64_t epoch, const char *to)
+{
+	struct api_slot slot = {.slot = 1,
+		.relay = 1,
+		.epoch = epoch,
+		.pa = {ip_from_v4(KIT_SLOT_PA)},
+		.gre_vip = {ip_from_v4(KIT_SLOT_PA)},
+		.relay_to = frame_addr(to)};
+	struct testbed_result r;
+
+	assert_true(kit_set(API_TYPE_SLOT, &slot, sizeof(slot)) >= 0);
+	kit_control(k);
+	while (kit_take(k, &r))
+		testbed_put(&r);
+}
+
+static void a_moved_slots_packets_are_relayed(void **state)
+{
+	struct kit *k = *state;
+	struct testbed_result r;
+	const uint8_t *p;
+
+	set_relay(k, 5, "10.7.0.9");
+	kit_arp(k, 0, 0, KIT_ROUTER, KIT_SLOT_PA); // not ours to answer any more
+	kit_expect_drop(k, DROP_ARP_NOT_OURS);
+	send_gre(k, KIT_VM, 0xb8, 0x28);
+	assert_true(kit_take(k, &r));
+	assert_int_equal(r.end, TESTBED_TX);
+	p = testbed_bytes(&r, &(size_t){0});
+	assert_int_equal(sum_ip4((const struct ip4_hdr *)(p + 14)), 0xffff);
+	assert_int_equal(p[14 + 9], IP_PROTO_IPIP);
+	assert_int_equal(be32(load32(p + 14 + 12)), KIT_OWN);
+	assert_int_equal(be32(load32(p + 14 + 16)), 0x0a070009);
+	assert_int_equal(p[34 + 9], IP_PROTO_GRE);
+	assert_int_equal(be32(load32(p + 34 + 12)), KIT_GRE_REMOTE);
+	assert_int_equal(be32(load32(p + 34 + 16)), KIT_SLOT_PA);
+	testbed_put(&r);
+	kit_set_slot(k, 6, true); // back again
+	send_gre(k, KIT_VM, 0, 0);
+	assert_true(kit_take(k, &r));
+	assert_int_equal(be16(load16(testbed_bytes(&r, &(size_t){0}) + 36)), UDP_PORT_VXLAN);
+	testbed_put(&r);
+}
+
+static void send_relayed(struct kit *k, unsigned times)
+{
+	struct ip_addr from = frame_addr("10.7.0.3"), to = ip_from_v4(KIT_OWN);
+	struct ip_addr site = ip_from_v4(KIT_GRE_REMOTE), slot = ip_from_v4(KIT_SLOT_PA);
+	struct frame f;
+
+	inner(&f, KIT_SITE, KIT_VM, 0);
+	frame_gre(&f, kit_gre_key(0));
+	frame_ip(&f, &site, &slot);
+	for (unsigned i = 0; i < times; i++)
+		frame_ip(&f, &from, &to);
+	frame_eth(&f, port_mac, router_mac);
+	receive(k, &f);
+}
+
+static void a_relayed_packet_is_taken_as_if_direct(void **state)
+{
+	struct kit *k = *state;
+	struct testbed_result r;
+
+	send_relayed(k, 1);
+	assert_true(kit_take(k, &r));
+	assert_int_equal(r.end, TESTBED_TX);
+	assert_int_equal(be16(load16(testbed_bytes(&r, &(size_t){0}) + 36)), UDP_PORT_VXLAN);
+	testbed_put(&r);
+}
+
+static void nothing_is_relayed_twice(void **state)
+{
+	struct kit *k = *state;
+
+	send_relayed(k, 2);
+	kit_expect_drop(k, DROP_RELAY_TWICE);
+	set_relay(k, 5, "10.7.0.9");
+	send_relayed(k, 1);
+	kit_expect_drop(k, DROP_RELAY_TWICE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		kit_test(congestion_marks_of_tunnels_are_combined),
+		kit_test(a_moved_slots_packets_are_relayed),
+		kit_test(a_relayed_packet_is_taken_as_if_direct),
+		kit_test(nothing_is_relayed_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,8 @@ static void by_protocol(struct worker *w, struct rte_mbuf *m, uint8_t protocol)
 	case IP_PROTO_UDP: by_udp(w, m); break;
 	case IP_PROTO_GRE: node_push(w, NODE_GRE_IN, m); break;
 	case IP_PROTO_ESP: node_push(w, NODE_ESP_IN, m); break;
+	case IP_PROTO_IPIP:
+	case IP_PROTO_IP6IN: node_push(w, NODE_RELAY_IN, m); break;
 	case IP_PROTO_ICMP:
 	case IP_PROTO_ICMP6: node_push(w, NODE_LOCAL, m); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;
@@ -95,11 +97,23 @@ static enum drop_reason take(struct packet_meta *meta, uint64_t found)
 {
 	struct underlay_local local = underlay_unpack(found);
 
-	if (!found || local.vlan != meta->vlan || local.port != meta->port)
+	if (unlikely(!found))
+		return DROP_UNDERLAY_NOT_LOCAL;
+	if (unlikely(local.vlan != meta->vlan || local.port != meta->port) &&
+		!(meta->flags & PACKET_F_RELAYED))
 		return DROP_UNDERLAY_NOT_LOCAL;
 	meta->slot = local.slot;
 	meta->vrf = 0;
 	return DROP_NONE;
+}
+
+// Not ours: perhaps its slot was, and has moved.
+static void refuse(struct worker *w, struct rte_mbuf *m, enum drop_reason reason)
+{
+	if (reason == DROP_UNDERLAY_NOT_LOCAL)
+		node_push(w, NODE_RELAY_OUT, m);
+	else
+		packet_drop(w, m, reason);
 }
 
 static void input4(struct worker *w, struct rte_mbuf *m, struct last_local *last)
@@ -118,7 +132,7 @@ static void input4(struct worker *w, struct rte_mbuf *m, struct last_local *last
 	}
 	reason = take(meta, last->found);
 	if (unlikely(reason != DROP_NONE)) {
-		packet_drop(w, m, reason);
+		refuse(w, m, reason);
 		return;
 	}
 	if (unlikely(ip->fragment & be16(IP4_FRAG_MASK))) {
@@ -146,7 +160,7 @@ static void input6(struct worker *w, struct rte_mbuf *m)
 			meta, table_find(&underlay_local6, (struct table_key){dst.hi, dst.lo}));
 	}
 	if (unlikely(reason != DROP_NONE)) {
-		packet_drop(w, m, reason);
+		refuse(w, m, reason);
 		return;
 	}
 	if (unlikely(ip->next_header == IP_PROTO_FRAG6)) {

@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "serve/refuse.h"
 #include "port.h"
+#include "relay/relay.h"
 #include "server.h"
 #include "underlay/underlay.h"
 #include "xmalloc.h"
@@ -179,6 +180,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	before = s->api;
 	s->api = *o;
 	s->known = true;
+	relay_set(o);
 	if (before.active == o->active && memcmp(before.pa, o->pa, sizeof(o->pa)) == 0)
 		return API_CHANGED;
 	for (u = LIST_FIRST(&s->users); u; u = next) {
@@ -204,6 +206,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 		return API_UNCHANGED;
 	move_addresses(&s->api, &gone);
 	s->api = gone;
+	relay_set(&gone);
 	for (u = LIST_FIRST(&s->users); u; u = next) {
 		next = LIST_NEXT(u, link);
 		u->changed(u);
