@@ -18,6 +18,7 @@ const char *control_name(uint8_t what)
 	static const char *const names[CONTROL_WHAT_COUNT] = {
 		[CONTROL_PUNT_TUN] = "a tenant's TUN",
 		[CONTROL_PUNT_IKE] = "ike",
+		[CONTROL_PUNT_BFD] = "BFD",
 		[CONTROL_NEIGHBOUR] = "neighbour resolution",
 		[CONTROL_ICMP_ERROR] = "ICMP error",
 		[CONTROL_CAPTURE] = "capture",

@@ -13,6 +13,7 @@
 enum control_what {
 	CONTROL_PUNT_TUN = 0, // to the TUN of meta.vrf
 	CONTROL_PUNT_IKE,     // underlay datagram for ike
+	CONTROL_PUNT_BFD,     // for a BFD session
 	CONTROL_NEIGHBOUR,    // resolve or learn
 	CONTROL_ICMP_ERROR,   // reserved for errors that need rate limits across workers
 	CONTROL_CAPTURE,      // a copy for a capture file

@@ -8,6 +8,7 @@
 
 #include "adj/adj.h"
 #include "arp/arp.h"
+#include "bfd/peers.h"
 #include "conn/conn.h"
 #include "control.h"
 #include "host/host.h"
@@ -48,6 +49,7 @@ static const struct {
 	{host_init, host_fini, host_serve},
 	{conn_init, conn_fini, conn_serve},
 	{ike_punt_init, ike_punt_fini, ike_punt_serve},
+	{bfd_init, bfd_fini, bfd_serve},
 };
 
 #define FEATURES (sizeof(features) / sizeof(features[0]))
@@ -94,13 +96,16 @@ int gateway_init(struct event_base *base, uint32_t conns_size)
 	control_handle(CONTROL_NEIGHBOUR, neighbour_news);
 	control_handle(CONTROL_PUNT_TUN, tun_punt);
 	control_handle(CONTROL_PUNT_IKE, ike_punt);
-	return tun_init(base);
+	control_handle(CONTROL_PUNT_BFD, bfd_punt);
+	tun_init(base);
+	return bfd_start(base);
 }
 
 void gateway_fini(void)
 {
 	control_handle(CONTROL_NEIGHBOUR, NULL);
 	control_handle(CONTROL_PUNT_TUN, NULL);
+	control_handle(CONTROL_PUNT_BFD, NULL);
 	tun_fini();
 	reassembly_fini();
 	for (size_t i = FEATURES; i-- > 0;)
@@ -124,6 +129,7 @@ void gateway_tick(uint64_t now_ms)
 	neighbour_tick(now_ms);
 	conn_tick(now_ms);
 	host_tick(now_ms);
+	bfd_tick();
 	rcu_reclaim();
 }
 

@@ -26,6 +26,7 @@
 	X(IP_FORWARD, ip_forward)   /* inner header, route; up here from local, errors */ \
 	X(ICMP_ERROR, icmp_error)   /* makes errors inside the tenant */               \
 	X(LOCAL, local)             /* for the gateway itself: ping, punt */           \
+	X(BFD_IN, bfd_in)           /* BFD, of the underlay and of tenants */          \
 	X(OVERLAY_OUT, overlay_out) /* to hosts: VXLAN, NVGRE */                       \
 	X(GRE_OUT, gre_out)         /* to sites by GRE */                              \
 	X(ESP_OUT, esp_out)         /* to sites by IPsec; GRE it protects */           \

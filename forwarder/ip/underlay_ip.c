@@ -5,6 +5,7 @@
 
 #include <rte_prefetch.h>
 
+#include "bfd/peers.h"
 #include "graph.h"
 #include "ip/wire.h"
 #include "nd/nd_message.h"
@@ -72,6 +73,8 @@ static void by_udp(struct worker *w, struct rte_mbuf *m)
 	}
 	switch (udp->dst) {
 	case __builtin_bswap16(UDP_PORT_VXLAN): node_push(w, NODE_VXLAN_IN, m); break;
+	case __builtin_bswap16(BFD_PORT):
+	case __builtin_bswap16(BFD_PORT_MULTIHOP): node_push(w, NODE_BFD_IN, m); break;
 	case __builtin_bswap16(UDP_PORT_IKE): node_push(w, NODE_IKE_PUNT, m); break;
 	case __builtin_bswap16(UDP_PORT_IKENAT): by_nat_traversal(w, m, udp); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "graph.h"
+#include "ip/datagram.h"
 #include "ip/wire.h"
 #include "punt.h"
 #include "serve/refuse.h"
@@ -69,74 +70,16 @@ void ike_punt(struct rte_mbuf *m)
 
 // -- outbound
 
-static void put_ip4(uint8_t *p, const struct api_punt *d, uint16_t size)
-{
-	struct ip4_hdr *ip = (struct ip4_hdr *)p;
-
-	*ip = (struct ip4_hdr){
-		.version_ihl = 0x45,
-		.tos = (uint8_t)(d->dscp << 2),
-		.size = be16((uint16_t)(IP4_SIZE + size)),
-		.id = be16((uint16_t)ike.counter++),
-		.ttl = 64,
-		.protocol = IP_PROTO_UDP,
-	};
-	memcpy(&ip->src, d->src.bytes, 4);
-	memcpy(&ip->dst, d->dst.bytes, 4);
-	ip->checksum = (uint16_t)~sum_ip4(ip);
-}
-
-static void put_ip6(uint8_t *p, const struct api_punt *d, uint16_t size)
-{
-	struct ip6_hdr *ip = (struct ip6_hdr *)p;
-
-	*ip = (struct ip6_hdr){
-		.version_class_flow = be32(6u << 28 | (uint32_t)d->dscp << 22),
-		.payload_size = be16(size),
-		.next_header = IP_PROTO_UDP,
-		.hop_limit = 64,
-	};
-	memcpy(ip->src, d->src.bytes, 16);
-	memcpy(ip->dst, d->dst.bytes, 16);
-}
-
-static struct rte_mbuf *datagram(const struct api_punt *d)
-{
-	uint16_t header = d->src.family == IP_V4 ? IP4_SIZE : IP6_SIZE;
-	uint16_t size = (uint16_t)(UDP_SIZE + d->size), address = d->src.family == IP_V4 ? 4 : 16;
-	struct rte_mbuf *m = worker_table[0] ? rte_pktmbuf_alloc(worker_table[0]->pool) : NULL;
-	struct udp_hdr *udp;
-	uint8_t *p;
-	uint32_t sum;
-
-	if (!m)
-		return NULL;
-	packet_meta_reset(m);
-	p = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(header + size));
-	if (!p) {
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
-	if (address == 4)
-		put_ip4(p, d, size);
-	else
-		put_ip6(p, d, size);
-	udp = (struct udp_hdr *)(p + header);
-	*udp = (struct udp_hdr){
-		.src = be16(d->src_port), .dst = be16(d->dst_port), .size = be16(size)};
-	memcpy(udp + 1, d->data, d->size);
-	sum = (uint32_t)be16(size) + be16(IP_PROTO_UDP);
-	sum = sum_bytes(d->src.bytes, address, sum);
-	sum = sum_bytes(d->dst.bytes, address, sum);
-	sum = (uint16_t)~sum_bytes(udp, size, sum);
-	udp->checksum = sum ? (uint16_t)sum : 0xffff;
-	return m;
-}
-
 static int send(const struct api_punt *d, struct api_error *ret_error)
 {
 	struct underlay_dest *dest = underlay_dest_get(&d->dst), **keep;
-	uint32_t header = d->src.family == IP_V4 ? IP4_SIZE : IP6_SIZE;
+	const struct datagram out = {.src = d->src,
+		.dst = d->dst,
+		.src_port = d->src_port,
+		.dst_port = d->dst_port,
+		.id = (uint16_t)ike.counter++,
+		.dscp = d->dscp,
+		.ttl = 64};
 	struct rte_mbuf *m;
 
 	if (!dest)
@@ -145,11 +88,11 @@ static int send(const struct api_punt *d, struct api_error *ret_error)
 	if (*keep)
 		underlay_dest_put(*keep);
 	*keep = dest;
-	if (header + UDP_SIZE + d->size > underlay_dest_mtu(dest))
+	if (datagram_header_size(&out) + d->size > underlay_dest_mtu(dest))
 		return refuse(ret_error, -EMSGSIZE,
 			"size: larger than the link's MTU of %u; fragment in IKE (RFC 7383)",
 			underlay_dest_mtu(dest));
-	m = datagram(d);
+	m = datagram_new(&out, d->data, d->size);
 	if (!m)
 		return refuse(ret_error, -ENOBUFS, "no packet buffer left");
 	packet_meta(m)->out = underlay_dest_hop(dest);

@@ -5,6 +5,7 @@
 // header; meta.vrf 0 is the underlay.
 
 #include "arp/tenant_reply.h"
+#include "bfd/peers.h"
 #include "control.h"
 #include "graph.h"
 #include "ip/wire.h"
@@ -76,6 +77,20 @@ static enum drop_reason echo6(struct rte_mbuf *m, struct ip6_hdr *ip)
 	return DROP_NONE;
 }
 
+static bool is_bfd(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v4 = ip[0] >> 4 == 4;
+	uint16_t header = v4 ? (uint16_t)((ip[0] & 0xf) * 4) : IP6_SIZE;
+	const struct udp_hdr *udp = (const struct udp_hdr *)(ip + header);
+
+	if (ip[v4 ? 9 : 6] != IP_PROTO_UDP || rte_pktmbuf_data_len(m) < header + UDP_SIZE)
+		return false;
+	if (v4 && load16(ip + 6) & be16(IP4_FRAG_MASK))
+		return false;
+	return udp->dst == be16(BFD_PORT) || udp->dst == be16(BFD_PORT_MULTIHOP);
+}
+
 static void punt(struct worker *w, struct rte_mbuf *m, const struct packet_meta *meta)
 {
 	const struct vrf_fwd *v = meta->vrf ? rcu_load(&vrf_fwd_table[meta->vrf]) : NULL;
@@ -101,6 +116,9 @@ static void local_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			reason = echo4(m, ip4);
 		} else if (p[0] >> 4 == 6 && ip6->next_header == IP_PROTO_ICMP6) {
 			reason = echo6(m, ip6);
+		} else if (is_bfd(m)) {
+			node_push(w, NODE_BFD_IN, m);
+			continue;
 		} else {
 			punt(w, m, meta);
 			continue;
