@@ -126,15 +126,19 @@ def test_frr_that_hangs_is_seen_within_the_detection_time_and_its_shutdown_is_to
 
 
 def test_our_admin_down_and_end_are_told_to_frr(scene):
-    frr = Bfdd(scene.net, scene.router, "frr", frr_peer(OWN, ROUTER))
-    scene.bfd()
+    """FRR is Down long before its detection time of 3 s could have run out."""
+    frr = Bfdd(scene.net, scene.router, "frr", frr_peer(OWN, ROUTER, ms=1000))
+
+    def down():
+        wait_for(lambda: frr.peers()[OWN]["status"] == "down", 1.5, "FRR hears of it")
+    scene.bfd(ms=1000)
     wait_frr(frr, OWN)
-    scene.bfd("admin_down")
-    assert wait_frr(frr, OWN, "down")["diagnostic"] == "neighbor signaled session down"
-    scene.bfd()
+    scene.bfd("admin_down", ms=1000)
+    down()
+    scene.bfd(ms=1000)
     wait_frr(frr, OWN)
     scene.api.delete("bfd", local=ip(OWN), remote=ip(ROUTER))
-    assert wait_frr(frr, OWN, "down")["diagnostic"] == "neighbor signaled session down"
+    down()
 
 
 BIRD = """router id 1.1.1.1;
