@@ -172,8 +172,9 @@ static void feed_gateway(struct translate *t, const struct model_path *path)
 		in.underlay_len = 1;
 	}
 	in.health = fleet_health(t->fleet, name);
-	fleet_add(t->fleet, name);
+	fleet_add(t->fleet, name, pool);
 	plan_set_gateway(t->plan, &in);
+	plan_set_drain(t->plan, name, g->isthmus && g->isthmus->drain);
 	unload(&subnet);
 	unload(&config);
 	unload(&l);
@@ -224,6 +225,11 @@ static const enum plan_pool_type pool_types[] = {
 	[MODEL_POOL_ALL] = PLAN_POOL_ALL,
 };
 
+static const enum plan_capacity_rule capacity_rules[] = {
+	[MODEL_CAPACITY_2019] = PLAN_CAPACITY_2019,
+	[MODEL_CAPACITY_2016] = PLAN_CAPACITY_2016,
+};
+
 #define VIPS_MAX 8
 
 static void add_vip(const struct translate *t, const char *ref, struct ip_addr *vip, size_t *len)
@@ -257,8 +263,10 @@ static void feed_pool(struct translate *t, const struct model_path *path)
 	in.type = pool_types[p->type ? p->type : MODEL_POOL_ALL];
 	in.redundant_count = (uint32_t)p->redundant_gateway_count;
 	in.capacity_kbps = (uint64_t)p->gateway_capacity_kbps;
-	if (p->isthmus)
+	if (p->isthmus) {
 		in.slots_per_active = (uint32_t)p->isthmus->slots_per_gateway;
+		in.rule = capacity_rules[p->isthmus->capacity_rule];
+	}
 	if (p->ip_configuration) {
 		const struct model_pool_ip_configuration *ip = p->ip_configuration;
 
@@ -275,6 +283,7 @@ static void feed_pool(struct translate *t, const struct model_path *path)
 	in.gre_len = gre.len;
 	in.vip = vip;
 	plan_set_pool(t->plan, &in);
+	fleet_spare(t->fleet, name, in.redundant_count);
 	free(gre.v);
 	free(feed.pa.v);
 	unload(&l);

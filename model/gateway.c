@@ -138,6 +138,8 @@ static const struct model_field pool_ip_configuration_fields[] = {
 static const struct model_table pool_ip_configuration_table =
 	TABLE(pool_ip_configuration_fields, model_pool_ip_configuration);
 
+static const char *const capacity_rule_names[] = {"2019", "2016", NULL};
+
 static const struct model_field pool_isthmus_fields[] = {
 	{.name = "slotsPerGateway",
 		.kind = MODEL_INT,
@@ -146,6 +148,13 @@ static const struct model_field pool_isthmus_fields[] = {
 		.max = 1024,
 		AT(model_pool_isthmus, slots_per_gateway),
 		.help = "Slots for each active gateway: the unit that moves at a failover."},
+	{.name = "capacityRule",
+		.kind = MODEL_ENUM,
+		.names = capacity_rule_names,
+		.fallback = "2019",
+		AT(model_pool_isthmus, capacity_rule),
+		.help = "How much of a gateway a connection takes. 2019: at most 5 Gbit/s of "
+			"IPsec, 15 of GRE, 5 of L3; 2016: 3/20, 1/5 and 1/2 of its capacity."},
 };
 
 static const struct model_table pool_isthmus_table = TABLE(pool_isthmus_fields, model_pool_isthmus);
@@ -265,6 +274,12 @@ static const struct model_field gateway_isthmus_fields[] = {
 		.max = 255,
 		AT(model_gateway_isthmus, l3_port),
 		.help = "Forwarder port of the VLANs of L3 connections."},
+	{.name = "drain",
+		.kind = MODEL_BOOL,
+		.fallback = "false",
+		AT(model_gateway_isthmus, drain),
+		.help = "Gives its slots to others and takes none: for maintenance or before "
+			"it is removed."},
 };
 
 static const struct model_table gateway_isthmus_table =

@@ -181,8 +181,11 @@ struct model_pool_ip_configuration {
 	struct model_list public_ip_addresses; // ref
 };
 
+enum model_capacity_rule { MODEL_CAPACITY_2019 = 1, MODEL_CAPACITY_2016 };
+
 struct model_pool_isthmus {
 	int64_t slots_per_gateway; // of each active gateway
+	uint8_t capacity_rule;     // enum model_capacity_rule
 };
 
 struct model_gateway_pool {
@@ -211,6 +214,7 @@ struct model_gateway_interfaces {
 struct model_gateway_isthmus {
 	int64_t underlay_port; // forwarder port number
 	int64_t l3_port;
+	bool drain;
 };
 
 struct model_gateway {

@@ -28,8 +28,6 @@ struct fleet_gateway {
 	struct map notes;
 	bool full; // said once that it reports too much
 	uint32_t errors_len;
-	enum plan_health health;
-	struct takeover_watch watch;
 };
 
 // Where the objects of a resource are, and since when.
@@ -47,7 +45,7 @@ struct resource_ref {
 struct fleet {
 	struct fleet_ops ops;
 	uint64_t term, revision;
-	int64_t started_ms, tick_ms;
+	struct takeover *takeover;
 	struct map gateways, refs;
 };
 
@@ -69,6 +67,20 @@ static struct fleet_gateway *get(struct fleet *f, const char *name)
 	return g;
 }
 
+static void on_health(void *arg, const char *gateway, enum plan_health health)
+{
+	static const char *const words[] = {
+		[PLAN_HEALTH_UNKNOWN] = "not heard",
+		[PLAN_HEALTH_UP] = "up",
+		[PLAN_HEALTH_LOST] = "lost",
+	};
+	struct fleet *f = arg;
+
+	log_info("gateway %s is %s", gateway, words[health]);
+	f->ops.health(f->ops.arg, gateway, health);
+	f->ops.changed(f->ops.arg);
+}
+
 struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops)
 {
 	struct fleet *f = xcalloc(1, sizeof(*f));
@@ -76,7 +88,7 @@ struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *o
 	f->ops = *ops;
 	f->term = term;
 	f->revision = term << 32;
-	f->started_ms = now_ms;
+	f->takeover = takeover_new(now_ms, on_health, f);
 	get(f, PLAN_HOSTS)->known = true;
 	return f;
 }
@@ -121,6 +133,7 @@ void fleet_free(struct fleet *f)
 	while ((g = map_next(&f->gateways, &at)))
 		gateway_free(f, g);
 	map_fini(&f->gateways);
+	takeover_free(f->takeover);
 	for (at = 0; (r = map_next(&f->refs, &at));) {
 		free(r->places);
 		free(r);
@@ -139,9 +152,15 @@ uint64_t fleet_revision(const struct fleet *f)
 	return f->revision;
 }
 
-void fleet_add(struct fleet *f, const char *gateway)
+void fleet_add(struct fleet *f, const char *gateway, const char *pool)
 {
 	get(f, gateway)->known = true;
+	takeover_add(f->takeover, gateway, pool);
+}
+
+void fleet_spare(struct fleet *f, const char *pool, uint32_t redundant_count)
+{
+	takeover_spare(f->takeover, pool, redundant_count);
 }
 
 static void leave_refs(struct fleet *f, const struct fleet_gateway *g);
@@ -153,6 +172,7 @@ void fleet_remove(struct fleet *f, const char *gateway)
 	if (!g)
 		return;
 	leave_refs(f, g);
+	takeover_remove(f->takeover, gateway);
 	gateway_free(f, g);
 }
 
@@ -358,72 +378,72 @@ int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int
 
 // -- life
 
-static void set_health(struct fleet *f, struct fleet_gateway *g, enum plan_health health)
+#define VOTES_MAX 128 // gateways of a pool that one watches
+#define DEAD_MAX  8   // processes of a gateway
+
+static size_t read_votes(const json_t *peers, struct takeover_vote votes[VOTES_MAX])
 {
-	if (g->health == health)
-		return;
-	log_info("gateway %s is %s", g->name, health == PLAN_HEALTH_UP ? "up" : "lost");
-	g->health = health;
-	f->ops.health(f->ops.arg, g->name, health);
-	f->ops.changed(f->ops.arg);
+	const char *name;
+	json_t *state;
+	size_t len = 0;
+
+	json_object_foreach ((json_t *)peers, name, state) {
+		const char *word = json_string_value(state);
+
+		if (word && len < VOTES_MAX)
+			votes[len++] = (struct takeover_vote){name, strcmp(word, "Up") != 0};
+	}
+	return len;
 }
 
-int fleet_beat(struct fleet *f, const char *gateway, uint64_t workers, int64_t now_ms)
+static size_t read_dead(const json_t *processes, struct takeover_dead dead[DEAD_MAX])
+{
+	const char *name;
+	json_t *ms;
+	size_t len = 0;
+
+	json_object_foreach ((json_t *)processes, name, ms) {
+		if (json_is_integer(ms) && json_integer_value(ms) >= 0 && len < DEAD_MAX)
+			dead[len++] =
+				(struct takeover_dead){name, (uint32_t)json_integer_value(ms)};
+	}
+	return len;
+}
+
+int fleet_beat(struct fleet *f, const char *gateway, const json_t *beat, int64_t now_ms)
 {
 	struct fleet_gateway *g = find(f, gateway);
+	struct takeover_vote votes[VOTES_MAX];
+	struct takeover_dead dead[DEAD_MAX];
+	struct takeover_beat b = {
+		.workers = (uint64_t)json_integer_value(json_object_get(beat, "workers")),
+		.cut_off = json_is_true(json_object_get(beat, "cutOff")),
+		.votes = votes,
+		.dead = dead,
+	};
 
 	if (!g || !g->known)
 		return -ENOENT;
-	takeover_beat(&g->watch, workers, now_ms);
-	if (takeover_alive(&g->watch, now_ms))
-		set_health(f, g, PLAN_HEALTH_UP);
+	b.votes_len = read_votes(json_object_get(beat, "peers"), votes);
+	b.dead_len = read_dead(json_object_get(beat, "dead"), dead);
+	takeover_beat(f->takeover, gateway, &b, now_ms);
 	return 0;
 }
 
 // An agent that asks for objects lives, but only heartbeats tell of its forwarder.
 void fleet_polled(struct fleet *f, const char *gateway, int64_t now_ms)
 {
-	struct fleet_gateway *g = find(f, gateway);
-
-	if (g && g->known && g->health == PLAN_HEALTH_UNKNOWN)
-		takeover_seen(&g->watch, now_ms);
-}
-
-// What a controller that did not run itself has missed is nobody's silence.
-static void forgive(struct fleet *f, int64_t ms)
-{
-	struct fleet_gateway *g;
-	size_t at = 0;
-
-	while ((g = map_next(&f->gateways, &at)))
-		takeover_forgive(&g->watch, ms);
+	takeover_heard(f->takeover, gateway, now_ms);
 }
 
 void fleet_tick(struct fleet *f, int64_t now_ms)
 {
-	struct fleet_gateway *g;
-	size_t at = 0;
-
-	if (f->tick_ms && now_ms - f->tick_ms > 2 * FLEET_TICK_MS)
-		forgive(f, now_ms - f->tick_ms - FLEET_TICK_MS);
-	f->tick_ms = now_ms;
-	if (now_ms < f->started_ms + FLEET_GRACE_MS)
-		return;
-	while ((g = map_next(&f->gateways, &at))) {
-		bool heard = g->health != PLAN_HEALTH_UNKNOWN;
-
-		if (!g->known || !*g->name || g->health == PLAN_HEALTH_LOST)
-			continue;
-		if (takeover_silent(&g->watch, now_ms) && (heard || g->watch.seen))
-			set_health(f, g, PLAN_HEALTH_LOST);
-	}
+	takeover_tick(f->takeover, now_ms);
 }
 
 enum plan_health fleet_health(const struct fleet *f, const char *gateway)
 {
-	const struct fleet_gateway *g = find(f, gateway);
-
-	return g ? g->health : PLAN_HEALTH_UNKNOWN;
+	return takeover_health(f->takeover, gateway);
 }
 
 // -- for the API
@@ -462,7 +482,7 @@ enum fleet_progress fleet_progress(
 		const struct fleet_gateway *g = r->places[i].gateway;
 		const struct note *n;
 
-		if (g->health != PLAN_HEALTH_UP)
+		if (takeover_health(f->takeover, g->name) != PLAN_HEALTH_UP)
 			continue;
 		n = error_of(g, ref);
 		if (n) {

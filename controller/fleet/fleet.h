@@ -14,17 +14,12 @@
 #include <jansson.h>
 
 #include "plan.h"
+#include "takeover.h"
 #include "view.h"
 
-#define FLEET_NAME_SIZE    128
-#define FLEET_STATES_MAX   200000 // reported entries a gateway; more are refused and counted
-#define FLEET_LEARNT_MAX   100000 // learnt routes a report entry may hold
-#define FLEET_TICK_MS      50     // the watching is done this often
-#define FLEET_BEAT_MS      100    // between heartbeats
-#define FLEET_BEAT_LOST_MS 400    // without a heartbeat: the controller's vote
-#define FLEET_STALL_MS     300    // the workers' count stands still: likewise
-#define FLEET_GRACE_MS     3000   // after the controller's start, before anyone is missed
-#define FLEET_TAKEOVER_MS  10000  // in which a pool loses no more gateways than it has spare
+#define FLEET_NAME_SIZE  128
+#define FLEET_STATES_MAX 200000 // reported entries a gateway; more are refused and counted
+#define FLEET_LEARNT_MAX 100000 // learnt routes a report entry may hold
 
 struct fleet;
 struct fleet_gateway;
@@ -47,8 +42,9 @@ uint64_t fleet_term(const struct fleet *f);
 uint64_t fleet_revision(const struct fleet *f);
 
 // A gateway resource exists, or no longer; unknown ones are refused.
-void fleet_add(struct fleet *f, const char *gateway);
+void fleet_add(struct fleet *f, const char *gateway, const char *pool);
 void fleet_remove(struct fleet *f, const char *gateway);
+void fleet_spare(struct fleet *f, const char *pool, uint32_t redundant_count); // N of M+N
 bool fleet_knows(const struct fleet *f, const char *gateway);
 
 // All events of one step, under one new revision. Returns it, or the present one if nothing is new.
@@ -61,10 +57,9 @@ const struct view *fleet_view(const struct fleet *f, const char *name);
 
 // 0, -ENOENT unknown gateway, -EINVAL malformed.
 int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int64_t now_ms);
-int fleet_beat(struct fleet *f, const char *gateway, uint64_t workers, int64_t now_ms);
+int fleet_beat(struct fleet *f, const char *gateway, const json_t *beat, int64_t now_ms);
 void fleet_polled(struct fleet *f, const char *gateway, int64_t now_ms); // it asked for objects
-// Looks for gateways that went silent. Call every FLEET_TICK_MS: time between calls beyond that is
-// time in which the controller itself was away, and counts against nobody.
+// Looks for gateways that went silent: every TAKEOVER_TICK_MS.
 void fleet_tick(struct fleet *f, int64_t now_ms);
 
 // -- for the API

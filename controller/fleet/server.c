@@ -294,10 +294,9 @@ static void add_epoch(void *arg, uint16_t slot, uint64_t epoch)
 static void on_heartbeat(
 	struct server *s, struct evhttp_request *req, const struct asker *asker, const json_t *body)
 {
-	json_int_t workers = json_integer_value(json_object_get(body, "workers"));
 	struct text t = {0};
 
-	fleet_beat(s->fleet, asker->gateway, (uint64_t)workers, s->ops.now_ms(s->ops.arg));
+	fleet_beat(s->fleet, asker->gateway, body, s->ops.now_ms(s->ops.arg));
 	text_open(&t, NULL, '{');
 	text_u64(&t, "term", fleet_term(s->fleet));
 	text_open(&t, "epochs", '{');
@@ -544,7 +543,7 @@ int server_new(struct event_base *base, const struct server_config *config, stru
 		server_free(s);
 		return err;
 	}
-	s->tick = every(s, on_tick, FLEET_TICK_MS);
+	s->tick = every(s, on_tick, TAKEOVER_TICK_MS);
 	s->renew = every(s, on_renew_check, RENEW_CHECK_S * 1000);
 	*ret_server = s;
 	return 0;

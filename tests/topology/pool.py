@@ -139,6 +139,10 @@ class PoolLab(ControlledLab):
         wait_for(lambda: member.state()[1] == "Healthy", POOL_TIMEOUT_S, member.name + " is heard of", step=0.05)
         return member
 
+    def remove_gateway(self, member):
+        self.nc.delete("gateways/" + member.name)
+        self.members.remove(member)
+
     def member(self, name):
         return next(m for m in self.members if m.name.lower() == name.lower())
 
