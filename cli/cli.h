@@ -52,6 +52,9 @@ int cmd_apply(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_wait(struct cli *cli);
 int cmd_export_peer(struct cli *cli);
+int cmd_drain(struct cli *cli);
+int cmd_undrain(struct cli *cli);
+int cmd_failover(struct cli *cli);
 int cmd_gw(struct cli *cli);
 int cmd_completion(struct cli *cli);
 

@@ -15,6 +15,8 @@ static const char script_tail[] =
 	"\t3:get|3:describe|3:delete|3:wait)\n"
 	"\t\twords=$(timeout 2 isthmus get \"${COMP_WORDS[2]}\" 2>/dev/null | awk 'NR>1{print "
 	"$1}') ;;\n"
+	"\t2:drain|2:undrain|2:failover)\n"
+	"\t\twords=$(timeout 2 isthmus get gateways 2>/dev/null | awk 'NR>1{print $1}') ;;\n"
 	"\tesac\n"
 	"\tcase $cur in -*) words=\"--server --cert --key --cacert --insecure --output --file\n"
 	"\t\t--for --timeout --wait --socket --vrf --count --help --version\" ;; esac\n"

@@ -23,6 +23,11 @@ const struct cli_command cli_commands[] = {
 		1, 2},
 	{"export-peer", "GATEWAY/CONNECTION --for PRODUCT",
 		"print what the far end of an IPsec connection needs", cmd_export_peer, 0, 1},
+	{"drain", "GATEWAY", "give a gateway's slots to others, and no more to it", cmd_drain, 1,
+		1},
+	{"undrain", "GATEWAY", "let a drained gateway take slots again", cmd_undrain, 1, 1},
+	{"failover", "GATEWAY", "move a gateway's slots away; it comes back as redundant",
+		cmd_failover, 1, 1},
 	{"gw", "SUBJECT", "look into this gateway's daemons", cmd_gw, 1, 2},
 	{"completion", "bash", "print a script for the shell", cmd_completion, 1, 1},
 };
@@ -121,7 +126,7 @@ static void help_command(const struct cli_command *c)
 	printf("Usage: isthmus %s %s [OPTION...]\n%s.\n", c->name, c->args, c->help);
 	if (c->run == cmd_gw)
 		help_gw();
-	else if (c->run != cmd_apply && c->run != cmd_completion)
+	else if (strstr(c->args, "KIND"))
 		help_kinds();
 	printf("\n%s", options_help);
 }

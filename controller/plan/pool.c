@@ -449,7 +449,7 @@ static bool make_active(struct plan *p, struct pool *pool, struct gateway *g)
 static void fill_roles(struct plan *p, struct pool *pool)
 {
 	uint32_t n = pool->gateways_len, redundant = pool->in.redundant_count, active = 0;
-	uint32_t want = n > redundant ? n - redundant : 1;
+	uint32_t want = n - (redundant < n / 2 ? redundant : n / 2); // N of M+N is never above M
 	struct gateway *g;
 
 	TAILQ_FOREACH (g, &pool->gateways, of_pool)
