@@ -469,6 +469,32 @@ static void drop_empty_slots(struct plan *p, struct pool *pool)
 	}
 }
 
+// An active gateway without connections, when the pool has more active ones than it should and
+// too few to take over.
+static void give_up_idle(struct plan *p, struct pool *pool)
+{
+	uint32_t n = pool->gateways_len, spare = 0, active = 0;
+	uint32_t want = pool->in.redundant_count < n / 2 ? pool->in.redundant_count : n / 2;
+	struct gateway *g;
+
+	TAILQ_FOREACH (g, &pool->gateways, of_pool) {
+		spare += !g->held_len && gateway_takes(g);
+		active += g->held_len > 0;
+	}
+	TAILQ_FOREACH_REVERSE(g, &pool->gateways, gateway_list, of_pool)
+	{
+		plan_read(p);
+		if (spare >= want || active <= n - want)
+			return;
+		if (!g->held_len || g->connections_len || !gateway_takes(g))
+			continue;
+		while (!TAILQ_EMPTY(&g->held))
+			slot_free(p, TAILQ_FIRST(&g->held));
+		spare++;
+		active--;
+	}
+}
+
 static void carry(struct plan *p, struct pool *pool, bool is_settled)
 {
 	struct slot *s;
@@ -490,6 +516,7 @@ void pool_work(struct plan *p, struct pool *pool)
 	if (pool->defined) {
 		move_slots(p, pool);
 		fill_roles(p, pool);
+		give_up_idle(p, pool);
 	} else if (!pool->gateways_len) {
 		drop_empty_slots(p, pool);
 	}
