@@ -78,6 +78,11 @@ class Gateway:
         assert status == 200, answer
 
     def beat(self):
+        """Two heartbeats: only a count that was seen to move proves that the workers do."""
+        self._beat()
+        return self._beat()
+
+    def _beat(self):
         self.beat_count += 1
         return self.ask("POST", "heartbeat", {"beat": self.beat_count, "workers": self.beat_count})
 
