@@ -59,7 +59,8 @@ def test_weak_algorithms_are_obeyed_with_a_warning(dialling):
     rig = dialling
     filled(rig)
     rig.controller.wait(lambda: '3DES' in rig.controller.state.get(CONNECTION, {}).get('warning', ''))
-    rig.controller.put(ipsec(rig, mainMode={'encryptionAlgorithm': 'AES256', 'diffieHellmanGroup': 'Group14', 'integrityAlgorithm': 'SHA256'},
+    rig.controller.put(ipsec(rig, mainMode={'encryptionAlgorithm': 'AES256', 'diffieHellmanGroup': 'Group14',
+                                               'integrityAlgorithm': 'SHA256'},
                              quickMode={'cipherTransformationConstant': 'GCMAES256', 'authenticationTransformationConstant': 'GCMAES256'}))
     rig.controller.wait(lambda: 'warning' not in rig.controller.state[CONNECTION])
 

@@ -18,8 +18,10 @@ protocol static s6 { ipv6; route 2001:db8:1::/48 blackhole; }
 
 
 def bgp(name="isthmus", local="10.0.0.2", local_as=65001, remote="10.0.0.1", remote_as=64512, extra="",
-        channels="ipv4 { import all; export filter { if net = 10.1.2.0/24 then bgp_med = 50; accept; }; }; ipv6 { import all; export all; };"):
-    return "protocol bgp %s { local %s as %d; neighbor %s as %d; connect retry time 1; connect delay time 1; error wait time 1, 2; %s %s }\n" % (
+        channels="ipv4 { import all; export filter { if net = 10.1.2.0/24 then bgp_med = 50; accept; }; }; "
+                 "ipv6 { import all; export all; };"):
+    return ("protocol bgp %s { local %s as %d; neighbor %s as %d; connect retry time 1; connect delay time 1; "
+            "error wait time 1, 2; %s %s }\n") % (
         name, local, local_as, remote, remote_as, extra, channels)
 
 
@@ -44,7 +46,8 @@ def test_session_learns_announces_and_fills_the_fib(scene):
     bird = Bird(net, site, "bird", "router id 10.0.0.2;\n" + STATIC + bgp())
     speaker.wait_established(7, "10.0.0.2")
     wait_for(lambda: speaker.fib_routes(7) == {
-        "10.1.0.0/16": ["10.0.0.2"], "10.1.2.0/24": ["10.0.0.2"], "2001:db8:1::/48": ["2001:db8::2"]}, what="the FIB: %s" % speaker.fib_routes(7))
+        "10.1.0.0/16": ["10.0.0.2"], "10.1.2.0/24": ["10.0.0.2"], "2001:db8:1::/48": ["2001:db8::2"]},
+        what="the FIB: %s" % speaker.fib_routes(7))
     best = speaker.routes(7)
     assert best["10.1.2.0/24"].as_path == b"65001"
     assert best["10.1.2.0/24"].communities == b"65001:7"

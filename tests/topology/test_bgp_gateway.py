@@ -93,7 +93,8 @@ def test_kill_9_of_bgp_loses_no_packet(lab):
         lab.gateway.wait_bgp()
         seen = watched(lab, t, lambda: all(s and s.state == ESTABLISHED and not s.restarting for s in sessions(lab, t)))
         birds = [lab.birds[t.name, s.name] for s in (t.gre_site, t.vlan_site)]
-        seen += watched(lab, t, lambda: not any("graceful restart active" in b.ctl_run("show", "protocols", "all", "isthmus") for b in birds))
+        seen += watched(lab, t, lambda: not any(
+            "graceful restart active" in b.ctl_run("show", "protocols", "all", "isthmus") for b in birds))
     assert all(s == (before, True, True) for s in seen), [s for s in seen if s != (before, True, True)][:3]
     assert lab.fib(t) == before
     for account in accounts:

@@ -85,5 +85,6 @@ def test_random_updates_lead_to_the_same_best_paths_as_in_bird(seed, long_s):
             except AssertionError:
                 ours, birds = {p: ip_text(r.next_hop) for p, r in speaker.routes(7).items()}, best_of_bird(bird)
                 raise AssertionError("round %d, seed %d: (ours, BIRD's) %s" % (number, seed, {
-                    p: (ours.get(p), birds.get(p)) for p in {*ours, *birds} if ours.get(p) != birds.get(p)}) + ''.join(bird.ctl_run('show','route',p,'all') for p in ours if ours.get(p) != birds.get(p))) from None
+                    p: (ours.get(p), birds.get(p)) for p in {*ours, *birds} if ours.get(p) != birds.get(p)}) + ''.join(
+                        bird.ctl_run('show', 'route', p, 'all') for p in ours if ours.get(p) != birds.get(p))) from None
         assert len(speaker.routes(7)) > 30

@@ -49,7 +49,8 @@ def gateway(name, number):
         ["virtualServers/" + name, {"connections": [{"managementAddresses": ["10.63.0.%d" % number], "credentialType": "usernamePassword",
                                                     "credential": ref("/credentials/NCHostUser")}],
                                     "vmGuid": "FE49D841-B5DC-4638-869D-509289BA00%02X" % number}],
-        ["networkInterfaces/%s_BackEnd" % name, {"privateMacAddress": "001DD8B71C%02X" % (2 * number), "privateMacAllocationMethod": "Static"}],
+        ["networkInterfaces/%s_BackEnd" % name, {
+            "privateMacAddress": "001DD8B71C%02X" % (2 * number), "privateMacAllocationMethod": "Static"}],
         ["networkInterfaces/%s_FrontEnd" % name, {
             "privateMacAddress": "001DD8B71C%02X" % (2 * number + 1), "privateMacAllocationMethod": "Static",
             "ipConfigurations": [{"resourceId": "FrontEnd", "properties": {
