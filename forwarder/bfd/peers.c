@@ -30,6 +30,7 @@
 #include "vrf/vrf.h"
 #include "xmalloc.h"
 
+#define RETIRED_TICKS      2
 #define SPACING_US         2000  // between two runs: sessions share them
 #define AWAY_US            50000 // late by so much: this process did not run
 #define AWAY_GRACE_US      5000
@@ -41,6 +42,11 @@
 #define ALL_FLAGS                                                                          \
 	(API_BFD_F_MULTIHOP | API_BFD_F_PASSIVE | API_BFD_F_ADMIN_DOWN | API_BFD_F_C_BIT | \
 		API_BFD_F_POOL | API_BFD_F_RESUME)
+
+struct retired {
+	struct underlay_dest *dest;
+	unsigned ticks;
+};
 
 static struct {
 	struct map by_key, by_discr;
@@ -54,6 +60,9 @@ static struct {
 	uint64_t armed_us; // what the timerfd waits for
 	int timer_fd;
 	struct event *timer;
+	// Destinations of removed sessions, whose last packet is on its way to their hop.
+	struct retired *retired;
+	size_t retired_len, retired_cap;
 } bfd;
 
 uint64_t bfd_now_us(void)
@@ -348,6 +357,28 @@ int bfd_peer_set(const struct api_bfd *o, struct api_error *ret_error)
 	return API_CHANGED;
 }
 
+static void retire(struct underlay_dest *dest)
+{
+	bfd.retired =
+		xgrow(bfd.retired, &bfd.retired_cap, bfd.retired_len + 1, sizeof(*bfd.retired));
+	bfd.retired[bfd.retired_len++] = (struct retired){dest, 0};
+}
+
+static void release_retired(unsigned ticks)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < bfd.retired_len; i++) {
+		struct retired *r = &bfd.retired[i];
+
+		if (r->ticks++ < ticks)
+			bfd.retired[kept++] = *r;
+		else
+			underlay_dest_put(r->dest);
+	}
+	bfd.retired_len = kept;
+}
+
 void bfd_peer_free(struct bfd_peer *p)
 {
 	struct bfd_config off = config_of(&p->api);
@@ -356,7 +387,7 @@ void bfd_peer_free(struct bfd_peer *p)
 	// RFC 5880 6.8.16: on purpose, and not for want of life.
 	off.admin_down = true;
 	bfd_session_configure(&p->session, &off, bfd_now_us());
-	if (p->awake && bfd_session_poll(&p->session, bfd_now_us(), 0, &packet))
+	while (p->awake && bfd_session_poll(&p->session, bfd_now_us(), 0, &packet))
 		bfd_peer_send(p, &packet);
 	wheel_clear(&bfd.wheel, &p->timer);
 	count_pool(&p->api, -1);
@@ -365,7 +396,7 @@ void bfd_peer_free(struct bfd_peer *p)
 	if (p->vrf)
 		p->vrf->users--;
 	else
-		underlay_dest_put(p->dest);
+		retire(p->dest);
 	free(p);
 }
 
@@ -377,6 +408,7 @@ void bfd_tick(void)
 
 	while ((p = map_next(&bfd.by_key, &at)))
 		look_at_address(p, now_us);
+	release_retired(RETIRED_TICKS);
 }
 
 int bfd_init(void)
@@ -401,6 +433,8 @@ void bfd_fini(void)
 		p->awake = false; // silent: whoever starts next may resume
 		bfd_peer_free(p);
 	}
+	release_retired(0);
+	free(bfd.retired);
 	map_fini(&bfd.by_key);
 	map_fini(&bfd.by_discr);
 }
