@@ -5,7 +5,9 @@
 Builds three trees (release; address and undefined-behaviour sanitizers; libFuzzer) and queues what
 there is to run over them: the unit tests of both, each story file over both, a slice of each fuzz
 target, a slice of the mutants, a slice of each long test. Jobs run a few at a time; those whose
-result depends on the clock run alone, last. Every job's output is in build-test/logs.
+result depends on the clock run alone, last. A story or unit test that failed beside other jobs is
+run once more alone, and that outcome counts: who needs a quiet machine is told from who is broken,
+and both runs are shown. Every job's output is in build-test/logs.
 """
 
 import argparse
@@ -45,13 +47,22 @@ class Result:
 
 
 class Job:
-    """One process to run and a way to count what it said. `alone`: nothing runs beside it."""
+    """One process to run and a way to count what it said. `alone`: nothing runs beside it.
+    `timed`: it waits for things with limits, so that a failure beside others is looked at again."""
 
-    def __init__(self, name, argv, read, env=None, alone=False, optional=False):
+    def __init__(self, name, argv, read, env=None, alone=False, timed=False):
         self.name, self.argv, self.read = name, [str(a) for a in argv], read
-        self.env, self.alone = env or {}, alone
+        self.env, self.alone, self.timed = env or {}, alone, timed
         self.log = LOGS / (re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".log")
         self.result, self.seconds = None, 0.0
+
+    def again(self):
+        """The same job, for a second run alone; the first one's log stays beside it."""
+        self.log.replace(self.log.with_suffix(".first.log"))
+        job = Job(self.name, self.argv, self.read, self.env, alone=True)
+        job.name += ", again alone"
+        job.log = self.log
+        return job
 
     def run(self):
         started = time.monotonic()
@@ -175,8 +186,8 @@ def build_job(tree):
 
 def unit_job(tree, options):
     argv = ["meson", "test", "-C", WORK / tree, "--no-rebuild", "--num-processes", str(options.jobs), "--timeout-multiplier",
-            "4" if tree == "asan" else "2"]
-    return Job("unit tests (%s)" % tree, argv, read_meson(tree), SANITIZER_ENV)
+            "8" if tree == "asan" else "4"]
+    return Job("unit tests (%s)" % tree, argv, read_meson(tree), SANITIZER_ENV, timed=True)
 
 
 def story_files():
@@ -196,7 +207,7 @@ def story_job(path, tree, options, long_s=0):
     if long_s:
         env["ISTHMUS_LONG_S"] = str(long_s)
     head = path.read_text().splitlines()[:5]
-    return Job("%s (%s)" % (name, tree), argv, read_junit(report), env, alone="# runs alone" in head)
+    return Job("%s (%s)" % (name, tree), argv, read_junit(report), env, alone="# runs alone" in head, timed=True)
 
 
 def fuzz_jobs(options, seconds_each):
@@ -256,6 +267,11 @@ class Progress:
                 print("\n".join("        | " + line for line in tail))
                 print("          all of it: %s" % job.log, flush=True)
 
+    def forget(self, job):
+        """Its second run is what counts."""
+        with self.lock:
+            self.done.remove(job)
+
     def counts(self):
         return tuple(sum(getattr(j.result, k) for j in self.done) for k in ("passed", "failed", "skipped"))
 
@@ -283,10 +299,13 @@ def run_jobs(jobs, width, progress):
     for t in threads:
         while t.is_alive():  # join() with a limit lets Ctrl-C through
             t.join(0.5)
-    for job in jobs:
-        if job.alone:
-            job.run()
-            progress.finished(job)
+    last = [j for j in jobs if j.alone]
+    for job in [j for j in jobs if j.timed and not j.alone and j.result.failed]:
+        progress.forget(job)
+        last.append(job.again())
+    for job in last:
+        job.run()
+        progress.finished(job)
 
 
 def build(trees, progress):
