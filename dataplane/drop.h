@@ -68,6 +68,7 @@
 	X(FRAGMENT_FAILED, "fragment_failed", "could not be fragmented")                           \
 	X(NO_BUFFER, "no_buffer", "no packet buffer left")                                         \
 	X(RELAY_TWICE, "relay_twice", "relayed packet may not be relayed again")                   \
+	X(RELAY_STRANGER, "relay_stranger", "relayed by nobody on a link of ours")                 \
 	X(TX_FULL, "tx_full", "transmit queue full")                                               \
 	X(TX_PORT_DOWN, "tx_port_down", "port is down")                                            \
 	X(HANDOFF_FULL, "handoff_full", "ring to the owning worker full")                          \

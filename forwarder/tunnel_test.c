@@ -151,9 +151,9 @@ static void a_moved_slots_packets_are_relayed(void **state)
 	testbed_put(&r);
 }
 
-static void send_relayed(struct kit *k, unsigned times)
+static void send_relayed(struct kit *k, unsigned times, const char *by)
 {
-	struct ip_addr from = frame_addr("10.7.0.3"), to = ip_from_v4(KIT_OWN);
+	struct ip_addr from = frame_addr(by), to = ip_from_v4(KIT_OWN);
 	struct ip_addr site = ip_from_v4(KIT_GRE_REMOTE), slot = ip_from_v4(KIT_SLOT_PA);
 	struct frame f;
 
@@ -171,7 +171,7 @@ static void a_relayed_packet_is_taken_as_if_direct(void **state)
 	struct kit *k = *state;
 	struct testbed_result r;
 
-	send_relayed(k, 1);
+	send_relayed(k, 1, "10.0.0.3");
 	assert_true(kit_take(k, &r));
 	assert_int_equal(r.end, TESTBED_TX);
 	assert_int_equal(be16(load16(testbed_bytes(&r, &(size_t){0}) + 36)), UDP_PORT_VXLAN);
@@ -182,11 +182,19 @@ static void nothing_is_relayed_twice(void **state)
 {
 	struct kit *k = *state;
 
-	send_relayed(k, 2);
+	send_relayed(k, 2, "10.0.0.3");
 	kit_expect_drop(k, DROP_RELAY_TWICE);
 	set_relay(k, 5, "10.7.0.9");
-	send_relayed(k, 1);
+	send_relayed(k, 1, "10.0.0.3");
 	kit_expect_drop(k, DROP_RELAY_TWICE);
+}
+
+static void a_stranger_may_not_relay(void **state)
+{
+	struct kit *k = *state;
+
+	send_relayed(k, 1, "198.51.100.66");
+	kit_expect_drop(k, DROP_RELAY_STRANGER);
 }
 
 int main(void)
@@ -196,6 +204,7 @@ int main(void)
 		kit_test(a_moved_slots_packets_are_relayed),
 		kit_test(a_relayed_packet_is_taken_as_if_direct),
 		kit_test(nothing_is_relayed_twice),
+		kit_test(a_stranger_may_not_relay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,14 @@ static struct {
 } own[OWN_MAX];
 static unsigned own_len;
 
+// The on-link prefixes of those, for workers.
+struct on_link {
+	unsigned len;
+	struct ip_prefix prefix[OWN_MAX];
+};
+
+static const struct on_link *on_link; // ctl: rw, worker: ro
+
 struct interned {
 	struct ip_addr addr;
 	uint32_t number;
@@ -290,6 +298,28 @@ static unsigned own_find(const struct api_underlay_addr *o)
 	return i;
 }
 
+static void on_link_publish(void)
+{
+	const struct on_link *old = on_link;
+	struct on_link *now = xcalloc(1, sizeof(*now));
+
+	for (unsigned i = 0; i < own_len; i++)
+		now->prefix[now->len++] = prefix_make(&own[i].api.addr, own[i].api.prefix_len);
+	rcu_store(&on_link, now);
+	if (old)
+		rcu_defer(free, (void *)old);
+}
+
+bool underlay_on_link(const struct ip_addr *addr)
+{
+	const struct on_link *links = rcu_load(&on_link);
+
+	for (unsigned i = 0; links && i < links->len; i++)
+		if (prefix_contains(&links->prefix[i], addr))
+			return true;
+	return false;
+}
+
 static int set(void *ctx, const void *object, size_t size, int fd, struct api_error *ret_error)
 {
 	const struct api_underlay_addr *o = object;
@@ -320,6 +350,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	own[own_len].api = *o;
 	own[own_len++].connected = n;
 	route_set(0, &net, ROUTE_LINK, ROUTE_RANK_LINK, nexthop_index(n));
+	on_link_publish();
 	return API_CHANGED;
 }
 
@@ -336,6 +367,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 	route_del(0, &net, ROUTE_LINK);
 	nexthop_put(own[i].connected);
 	own[i] = own[--own_len];
+	on_link_publish();
 	return API_CHANGED;
 }
 
@@ -375,6 +407,8 @@ void underlay_fini(void)
 
 		del(NULL, &own[0].api, &e);
 	}
+	rcu_defer(free, (void *)on_link);
+	on_link = NULL;
 	while ((n = map_next(&interned, &at))) {
 		map_del(&interned, &n->addr, sizeof(n->addr));
 		free(n);

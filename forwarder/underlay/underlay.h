@@ -60,6 +60,9 @@ uint32_t underlay_intern(const struct ip_addr *addr);
 void underlay_unintern(const struct ip_addr *addr);
 extern struct table underlay_interned6; // address to number
 
+// Whether addr is on a link of this gateway's own addresses. Workers.
+bool underlay_on_link(const struct ip_addr *addr);
+
 struct underlay_dest;
 
 // NULL: no hop left.
