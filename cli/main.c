@@ -107,7 +107,7 @@ static void help_kinds(void)
 		printf("  %-28s %-8s %s%s%s\n", (*t)->noun, (*t)->short_name,
 			(*t)->parent ? "in a " : "", (*t)->parent ? (*t)->parent->noun : "", "");
 	printf("  %-28s %-8s what hosts need to know\n", "hostroutes", "");
-	printf("  %-28s %-8s what moves between gateways, and who holds it\n", "slots", "");
+	printf("  %-28s %-8s what moves between gateways, and where\n", "slots", "");
 	printf("  %-28s %-8s by its id\n", "operation", "");
 }
 
