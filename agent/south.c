@@ -19,12 +19,15 @@
 #define HEARTBEAT_MS       100
 #define HEARTBEAT_LIMIT_MS 1000
 #define FRESH_MS           1000
+#define SILENCE_MS         400 // without an answer: by then others may have taken over
 
 struct south {
 	const char *const *urls;
 	size_t url_len, url_no;
 	const struct south_ops *ops;
 	void *ctx;
+	struct event_base *base;
+	const struct http_tls *tls;
 	struct http_channel *poll, *report, *heartbeat;
 	struct event *poll_timer, *report_timer, *heartbeat_timer;
 	uint64_t term, revision;
@@ -50,6 +53,8 @@ struct south *south_new(struct event_base *base, const char *const *urls, size_t
 {
 	struct south *s = xcalloc(1, sizeof(*s));
 
+	s->base = base;
+	s->tls = tls;
 	s->urls = urls;
 	s->url_len = url_len;
 	s->ops = ops;
@@ -230,6 +235,15 @@ void south_report_soon(struct south *s)
 
 // -- heartbeats
 
+// After a cut the poll's connection may wait for a retransmission for as long as the cut has
+// lasted, with the word in it that the slots here are somebody else's: ask anew at once.
+static void south_poll_anew(struct south *s)
+{
+	http_channel_free(s->poll);
+	s->poll = http_channel_new(s->base, s->tls);
+	timer_set(s->poll_timer, 0);
+}
+
 static void south_on_beaten(void *ctx, long status, const char *body, size_t size)
 {
 	struct south *s = ctx;
@@ -237,6 +251,8 @@ static void south_on_beaten(void *ctx, long status, const char *body, size_t siz
 	json_int_t term = json_integer_value(json_object_get(answer, "term"));
 	const json_t *epochs = json_object_get(answer, "epochs");
 
+	if (status == 200 && s->answered && s->beat - s->answered > SILENCE_MS / HEARTBEAT_MS)
+		south_poll_anew(s);
 	if (status == 200)
 		s->answered = s->beat;
 	if (json_is_object(epochs) && term >= 0 && (uint64_t)term >= s->term)
