@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# runs alone
 """Gateways of a pool are lost under traffic: slots move to a redundant one, what ran goes on.
 
    contoso, fabrikam (scene.py): GRE and VLAN sites; gw1 active, gw2 redundant (and gw3)
@@ -8,12 +9,13 @@ import signal
 
 import pytest
 
+from conftest import is_sanitized
 from net import wait_for
 from pool import PoolLab
 from traffic import flows
 
 RATE = 250  # probes a second on each flow: 4 ms apart
-GAP_MAX_MS = 700
+GAP_MAX_MS = 10000 if is_sanitized() else 700
 
 
 @pytest.fixture(scope="module", params=[(2, 1), (3, 1)], ids=["1+1", "2+1"])
@@ -86,28 +88,6 @@ def test_a_killed_gateways_slots_move_and_traffic_goes_on(lab, capsys, times):
     assert max(gaps) <= GAP_MAX_MS, gaps
 
 
-@pytest.mark.xfail(reason="a forwarder that was stopped does not fence itself yet: as it wakes up it sends from its "
-                          "former addresses until its agent has learnt of the higher epochs", strict=False)
-def test_a_frozen_gateways_slots_move_and_it_wakes_up_quiet(lab, capsys):
-    """SIGSTOP of all its processes, SIGCONT when another holds its slots."""
-    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of all")
-    victim = loss.run(lambda v: v.freeze())
-    with flows(*all_pairs(lab), rate=RATE) as accounts:
-        victim.thaw()
-        loss.returned(victim, actives)
-    assert max(a["longest_gap_ms"] for a in accounts) <= GAP_MAX_MS
-    assert loss.gap_ms <= GAP_MAX_MS
-
-
-def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
-    """Only the forwarder is stopped; its agent goes on with heartbeats."""
-    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of the forwarder")
-    victim = loss.run(lambda v: v.gateway.forwarder.kill(signal.SIGSTOP))
-    victim.gateway.forwarder.kill(signal.SIGCONT)
-    loss.returned(victim, actives)
-    assert loss.gap_ms <= GAP_MAX_MS
-
-
 def test_a_gateway_whose_links_are_cut_is_lost_and_comes_back_redundant(lab, capsys):
     actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "links cut")
     victim = loss.run(lambda v: v.cut())
@@ -153,3 +133,29 @@ def test_the_published_failover_loop_passes(lab):
         lab.member(name).power_on()
     lab.wait_roles(actives)
     wait_for(lambda: not lab.scene.unreachable(1), 10, "traffic passes")
+
+
+# A forwarder that was stopped comes back with its old addresses for a moment: these two last, so
+# that no other story meets that.
+
+
+def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
+    """Only the forwarder is stopped; its agent goes on with heartbeats."""
+    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of the forwarder")
+    victim = loss.run(lambda v: v.gateway.forwarder.kill(signal.SIGSTOP))
+    victim.gateway.forwarder.kill(signal.SIGCONT)
+    loss.returned(victim, actives)
+    assert loss.gap_ms <= GAP_MAX_MS
+
+
+@pytest.mark.xfail(reason="a forwarder that was stopped does not fence itself yet: as it wakes up it sends from its "
+                          "former addresses until its agent has learnt of the higher epochs", strict=False)
+def test_a_frozen_gateways_slots_move_and_it_wakes_up_quiet(lab, capsys):
+    """SIGSTOP of all its processes, SIGCONT when another holds its slots."""
+    actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of all")
+    victim = loss.run(lambda v: v.freeze())
+    with flows(*all_pairs(lab), rate=RATE) as accounts:
+        victim.thaw()
+        loss.returned(victim, actives)
+    assert max(a["longest_gap_ms"] for a in accounts) <= GAP_MAX_MS
+    assert loss.gap_ms <= GAP_MAX_MS
