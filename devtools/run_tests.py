@@ -234,7 +234,7 @@ def fuzz_seconds(total_s):
 
 def mutants_job(options, count):
     argv = [sys.executable, "tests/mutants/run.py", "--seed", str(options.seed)] + (["--count", str(count)] if count else [])
-    return Job("mutants", argv, read_lines)
+    return Job("mutants", argv, read_lines, alone=True)
 
 
 def checks_job():
