@@ -419,7 +419,9 @@ static void on_request(struct evhttp_request *req, void *arg)
 			"the client's certificate is no gateway's");
 		return;
 	}
-	if (r->method == EVHTTP_REQ_POST && !json_is_object(body = read_body(req)))
+	if (r->method == EVHTTP_REQ_POST)
+		body = read_body(req);
+	if (r->method == EVHTTP_REQ_POST && !json_is_object(body))
 		refuse(req, HTTP_BADREQUEST, "InvalidJson", "the body is not a JSON object");
 	else
 		r->handle(s, req, &asker, body);
