@@ -192,8 +192,13 @@ def daemon(tmp_path):
     path = tmp_path / 'forwarder.sock'
     process = subprocess.Popen([BUILD / 'tests/agent/fake-forwarder', path])
     end = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.005)
+    while True:  # bound, then listening: only an answer says it is there
+        try:
+            LocalApi(path).close()
+            break
+        except OSError:
+            assert time.monotonic() < end, 'the daemon answers'
+            time.sleep(0.005)
     with LocalApi(path) as api:
         api.set('vrf', vrf=4, name=b'Contoso')
         slot = structs['api_slot'](slot=1, active=1, epoch=7)
