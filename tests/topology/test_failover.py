@@ -142,7 +142,6 @@ def test_the_published_failover_loop_passes(lab):
 # that no other story meets that.
 
 
-@pytest.mark.xfail(reason="the same missing fence: the awakened forwarder disturbs what has moved", strict=False)
 def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
     """Only the forwarder is stopped; its agent goes on with heartbeats."""
     actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of the forwarder")
