@@ -11,6 +11,7 @@
 #include "bfd/peers.h"
 #include "conn/conn.h"
 #include "control.h"
+#include "gre/keepalive.h"
 #include "host/host.h"
 #include "ip/reassembly.h"
 #include "ip/wire.h"
@@ -128,6 +129,7 @@ void gateway_tick(uint64_t now_ms)
 {
 	neighbour_tick(now_ms);
 	conn_tick(now_ms);
+	keepalive_tick(now_ms);
 	host_tick(now_ms);
 	bfd_tick();
 	rcu_reclaim();

@@ -421,7 +421,8 @@ static const struct model_field connection_isthmus_fields[] = {
 		.flags = MODEL_KEEP,
 		.table = &keepalive_table,
 		AT(model_connection_isthmus, gre_keepalive),
-		.help = "Keepalives that come back through the tunnel."},
+		.help = "GRE: keepalives that the far end merely routes back, and the connection "
+			"is down without."},
 	{.name = "bfd",
 		.kind = MODEL_OBJECT,
 		.flags = MODEL_KEEP,

@@ -156,7 +156,7 @@ static void write_connection(struct text *t, const struct connection *c)
 	text_u64(t, "outKbps", c->out_kbps);
 	text_u64(t, "mtu", in->mtu);
 	text_u64(t, "weight", in->weight);
-	if (in->keepalive_ms) {
+	if (in->keepalive_ms && in->type == PLAN_CONN_GRE) {
 		text_open(t, "keepalive", '{');
 		text_u64(t, "intervalMs", in->keepalive_ms);
 		text_u64(t, "retries", in->keepalive_retries);

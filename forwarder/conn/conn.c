@@ -12,6 +12,7 @@
 #include "adj/adj.h"
 #include "conn_impl.h"
 #include "drop.h"
+#include "gre/keepalive.h"
 #include "ip/wire.h"
 #include "map.h"
 #include "port.h"
@@ -42,6 +43,7 @@ int conn_init(void)
 {
 	map_init(&conns);
 	table_init(&conn_gre_table);
+	keepalive_init();
 	return 0;
 }
 
@@ -242,6 +244,8 @@ static void show(struct conn *c)
 	f->meter = c->meter_in;
 	f->flags = c->api.flags;
 	f->gre_key = c->api.gre_key;
+	f->hop = c->dest ? underlay_dest_hop(c->dest) : 0;
+	f->keepalive = keepalive_probe(c->keepalive);
 	f->local = c->api.local;
 	f->remote = c->api.remote;
 	rcu_store(&conn_fwd_table[c->index], f);
@@ -252,11 +256,30 @@ static void show(struct conn *c)
 	nexthop_changed(NEXTHOP_ON_CONN, 0, c->api.conn);
 }
 
+// While it may send. One that ends leaves the connection up.
+static void watch(struct conn *c)
+{
+	const struct keepalive_config config = {.conn = c->api.conn,
+		.local = c->api.local,
+		.remote = c->api.remote,
+		.has_key = c->api.flags & API_CONN_F_GRE_KEY,
+		.key = c->api.gre_key,
+		.hop = c->dest ? underlay_dest_hop(c->dest) : 0,
+		.interval_ms = c->api.keepalive_interval_ms,
+		.retries = c->api.keepalive_retries};
+	bool wanted = c->api.flags & API_CONN_F_GRE_KEEPALIVE && !refusal(c);
+
+	if (!wanted && c->keepalive)
+		c->is_down = false;
+	c->keepalive = keepalive_set(c->keepalive, wanted ? &config : NULL);
+}
+
 static void slot_changed(struct slot_user *user)
 {
 	struct conn *c = (struct conn *)((char *)user - offsetof(struct conn, slot_user));
 
 	conn_l3_routes(c);
+	watch(c);
 	show(c);
 	if (c->api.type == API_CONN_L3 && slot_is_active(c->api.slot))
 		conn_l3_announce(c);
@@ -297,6 +320,7 @@ static void attach(struct conn *c)
 	meter_set(&c->meter_out, c->api.out_kbps);
 	slot_join(c->api.slot, &c->slot_user);
 	conn_l3_routes(c);
+	watch(c);
 	show(c);
 }
 
@@ -324,6 +348,7 @@ static void conn_free(struct conn *c)
 	uint32_t id = c->api.conn;
 
 	detach(c, NULL);
+	c->keepalive = keepalive_set(c->keepalive, NULL);
 	map_del(&conns, &c->api.conn, sizeof(c->api.conn));
 	nexthop_changed(NEXTHOP_ON_CONN, 0, id);
 	rcu_store(&conn_fwd_table[c->index], NULL);
@@ -350,6 +375,20 @@ static int check_tunnel(const struct api_conn *o, struct api_error *ret_error)
 	return 0;
 }
 
+static int check_keepalive(const struct api_conn *o, struct api_error *ret_error)
+{
+	if (!(o->flags & API_CONN_F_GRE_KEEPALIVE))
+		return 0;
+	if (o->type != API_CONN_GRE || o->flags & API_CONN_F_GRE_OVER_IPSEC)
+		return refuse(ret_error, -EINVAL, "flags: keepalives are for GRE without IPsec");
+	if (o->keepalive_interval_ms < KEEPALIVE_INTERVAL_MS_MIN)
+		return refuse(ret_error, -EINVAL, "keepalive_interval_ms: %u is below %u",
+			o->keepalive_interval_ms, KEEPALIVE_INTERVAL_MS_MIN);
+	if (!o->keepalive_retries)
+		return refuse(ret_error, -EINVAL, "keepalive_retries: starts at 1");
+	return 0;
+}
+
 static int check(const struct api_conn *o, const struct vrf *v, struct api_error *ret_error)
 {
 	if (!o->conn)
@@ -360,6 +399,8 @@ static int check(const struct api_conn *o, const struct vrf *v, struct api_error
 		return refuse(ret_error, -EINVAL, "slot: %u is not 1..4095", o->slot);
 	if (o->mtu && o->mtu < 576)
 		return refuse(ret_error, -EINVAL, "mtu: %u is below 576", o->mtu);
+	if (check_keepalive(o, ret_error) < 0)
+		return -EINVAL;
 	switch (o->type) {
 	case API_CONN_GRE:
 	case API_CONN_IPSEC: return check_tunnel(o, ret_error);

@@ -12,6 +12,7 @@
 #include "table/table.h"
 
 struct adj;
+struct keepalive_probe;
 struct api_server;
 struct meter;
 struct rte_mbuf;
@@ -29,6 +30,8 @@ struct conn_fwd {
 	struct meter *meter; // inbound rate, or NULL
 	uint32_t flags;      // API_CONN_F_
 	uint32_t gre_key;
+	uint32_t hop;                      // towards remote
+	struct keepalive_probe *keepalive; // GRE with keepalives, or NULL
 	struct ip_addr local, remote;
 };
 

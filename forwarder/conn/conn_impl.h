@@ -9,6 +9,7 @@
 
 struct api_emit;
 struct api_error;
+struct keepalive;
 struct underlay_dest;
 struct vrf;
 
@@ -22,6 +23,7 @@ struct conn {
 	struct slot_user slot_user;
 	struct underlay_dest *dest;
 	struct meter *meter_in, *meter_out;
+	struct keepalive *keepalive;
 	uint32_t local_id, remote_id; // interned IPv6 ends
 	// L3
 	bool has_link, has_routes;

@@ -8,6 +8,7 @@
 
 #include "conn/conn_in.h"
 #include "graph.h"
+#include "gre/keepalive.h"
 #include "ip/decap.h"
 #include "ip/wire.h"
 #include "underlay/underlay.h"
@@ -57,7 +58,8 @@ static enum drop_reason parse(struct gre_packet *p, uint32_t *ret_key)
 	has_key = flags & GRE_KEY;
 	at = (uint16_t)(at + (flags & GRE_CHECKSUM ? 4 : 0) + (has_key ? 4 : 0) +
 			(flags & GRE_SEQUENCE ? 4 : 0));
-	if ((flags & GRE_REFUSED) || have <= at)
+	// A keepalive has nothing behind the header.
+	if ((flags & GRE_REFUSED) || have < at || (have == at && gre->protocol))
 		return DROP_GRE_BAD;
 	if ((flags & GRE_CHECKSUM) && !checksum_is_right(m, (uint16_t)m->l3_len))
 		return DROP_GRE_BAD;
@@ -71,6 +73,16 @@ static enum drop_reason parse(struct gre_packet *p, uint32_t *ret_key)
 	return DROP_NONE;
 }
 
+static void other(struct worker *w, struct rte_mbuf *m, uint16_t protocol, const struct conn_fwd *c)
+{
+	if (protocol == 0) {
+		keepalive_returned(w, m, c);
+		return;
+	}
+	packet_meta(m)->conn = c->conn;
+	packet_drop(w, m, DROP_GRE_UNKNOWN_PROTOCOL);
+}
+
 static void take(struct worker *w, const struct gre_packet *p)
 {
 	const struct conn_fwd *c =
@@ -81,8 +93,7 @@ static void take(struct worker *w, const struct gre_packet *p)
 		return;
 	}
 	if (unlikely(p->protocol != be16(ETH_TYPE_IP4) && p->protocol != be16(ETH_TYPE_IP6))) {
-		packet_meta(p->m)->conn = c->conn;
-		packet_drop(w, p->m, DROP_GRE_UNKNOWN_PROTOCOL);
+		other(w, p->m, p->protocol, c);
 		return;
 	}
 	// What IPsec protects comes out of its own SAs, and nothing else does.
@@ -93,6 +104,8 @@ static void take(struct worker *w, const struct gre_packet *p)
 	}
 	decap(p->m, p->header);
 	packet_meta(p->m)->conn = c->conn;
+	if (unlikely(keepalive_possible(p->m)) && keepalive_answered(w, p->m, c))
+		return;
 	if (decap_ecn(w, p->m))
 		conn_in(w, p->m, c);
 }

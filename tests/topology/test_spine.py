@@ -117,6 +117,22 @@ def test_a_machine_moves_host_by_one_put_without_a_lost_packet(lab):
     assert_nothing_lost(accounts)
 
 
+def test_keepalives_of_an_extension_decide_the_connection_state(lab):
+    """contoso's site, an OVS, sends none back: with them the connection is down, without them up."""
+    t = lab.tenants[0]
+    path = "virtualGateways/%s/networkConnections/GreGW" % t.name
+
+    def state():
+        return lab.nc.get(path)["properties"].get("connectionState")
+    wait_for(lambda: state() == "Connected", 20, "Connected before")
+    lab.nc.put(path, {**wanted.gre_connection(t), "isthmus": {"greKeepalive": {"intervalMs": 100, "retries": 3}}})
+    wait_for(lambda: state() == "Disconnected", 20, "Disconnected")
+    assert not ping(t.vms["vm1"].ns, t.gre_machine, wait_s=0.2)
+    lab.nc.put(path, {**wanted.gre_connection(t), "isthmus": {"greKeepalive": None}})
+    wait_for(lambda: state() == "Connected", 20, "Connected again")
+    wait_for(lambda: ping(t.vms["vm1"].ns, t.gre_machine), 10, "traffic")
+
+
 def test_a_new_connection_carries_traffic_soon_after_its_put(lab):
     """From the PUT to the first packet through, with everything around it in place. The bench
     put_to_traffic_p50_ms has the promised figure; here only that it is no matter of seconds."""
