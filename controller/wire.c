@@ -292,6 +292,24 @@ static int on_issued(void *arg, const char *gateway, const char *serial)
 	return rc;
 }
 
+// Who enrols once more has lost its certificate, and with it all it knew: what others may have
+// found of that is good no longer.
+static void on_enrolled(void *arg, const char *gateway)
+{
+	struct wire *w = arg;
+	json_t *before = certificates_of(w, gateway);
+	char *key = certificate_key(gateway);
+
+	if (before) {
+		if (put_value(w->resources->store, key, NULL))
+			log_error("%s joins again, but its former certificates stay good", gateway);
+		if (plan_renew_iv(w->plan, gateway))
+			step_later(w, now_ms(NULL));
+	}
+	free(key);
+	json_decref(before);
+}
+
 static bool on_is_good(void *arg, const char *gateway, const char *serial)
 {
 	json_t *serials = certificates_of(arg, gateway), *one;
@@ -342,7 +360,7 @@ static int take_term(struct wire *w, uint64_t *ret_term)
 
 static int start_plan(struct wire *w)
 {
-	const struct fleet_ops ops = {w, on_health, on_changed, on_epoch, on_iv_next};
+	const struct fleet_ops ops = {w, on_health, on_changed, on_epoch, on_iv_next, on_enrolled};
 	uint64_t term;
 	int rc = take_term(w, &term);
 

@@ -183,6 +183,12 @@ bool fleet_knows(const struct fleet *f, const char *gateway)
 	return g && g->known && *gateway;
 }
 
+void fleet_enrolled(struct fleet *f, const char *gateway)
+{
+	if (f->ops.enrolled)
+		f->ops.enrolled(f->ops.arg, gateway);
+}
+
 const struct view *fleet_view(const struct fleet *f, const char *name)
 {
 	const struct fleet_gateway *g = find(f, name);

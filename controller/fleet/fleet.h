@@ -34,6 +34,8 @@ struct fleet_ops {
 	void (*epoch)(void *arg, uint64_t epoch);
 	// How far a gateway has used the numbers granted to it for starts of its forwarder.
 	void (*iv_next)(void *arg, const char *gateway, uint64_t next);
+	// A gateway showed a token: its first, or it has lost all it had.
+	void (*enrolled)(void *arg, const char *gateway);
 };
 
 struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops);
@@ -49,6 +51,9 @@ bool fleet_knows(const struct fleet *f, const char *gateway);
 
 // All events of one step, under one new revision. Returns it, or the present one if nothing is new.
 uint64_t fleet_apply(struct fleet *f, const struct plan_event *events, size_t len);
+
+// The gateway showed a token and is about to get a certificate.
+void fleet_enrolled(struct fleet *f, const char *gateway);
 
 // The view of a gateway or PLAN_HOSTS; NULL if unknown.
 const struct view *fleet_view(const struct fleet *f, const char *name);

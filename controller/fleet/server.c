@@ -366,6 +366,7 @@ static void on_enrol(
 			"the token is unknown, spent or too old");
 		return;
 	}
+	fleet_enrolled(s->fleet, gateway);
 	hand_out(s, req, gateway, json_string_value(json_object_get(body, "csr")));
 }
 

@@ -170,6 +170,33 @@ static void the_next_iv_block_is_granted_when_half_of_one_is_used(void **state)
 	assert_false(plan_set_iv_next(w->plan, "GW1", first + 201)); // not heard of it yet
 }
 
+static void a_gateway_that_joins_again_uses_no_iv_epoch_of_before(void **state)
+{
+	struct world *w = *state;
+	unsigned long long first, next;
+	const char *value;
+
+	add_pool(w, "default", 1, 1000000);
+	add_gateway(w, "GW1", "default");
+	assert_false(plan_renew_iv(w->plan, "GW1")); // nothing was granted
+	step(w);
+	value = strstr(views_get(&w->views, "GW1", "gateway", "self"), "\"ivBlock\":[");
+	first = strtoull(value + strlen("\"ivBlock\":["), NULL, 10);
+	assert_true(plan_renew_iv(w->plan, "GW1"));
+	step(w);
+	value = strstr(views_get(&w->views, "GW1", "gateway", "self"), "\"ivBlock\":[");
+	next = strtoull(value + strlen("\"ivBlock\":["), NULL, 10);
+	assert_true(next >= first + 256);
+	for (unsigned slot = 1; slot <= 4; slot++) {
+		char key[8];
+
+		snprintf(key, sizeof(key), "%u", slot);
+		value = strstr(views_get(&w->views, "GW1", "slot", key), "\"ivEpoch\":");
+		assert_true(strtoull(value + strlen("\"ivEpoch\":"), NULL, 10) >= first + 256);
+	}
+	assert_false(plan_renew_iv(w->plan, "GW9"));
+}
+
 static void a_slot_takes_addresses_with_its_first_connection_and_gives_them_back(void **state)
 {
 	struct world *w = *state;
@@ -455,6 +482,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_single_gateway_holds_all_slots_of_its_pool),
+		T(a_gateway_that_joins_again_uses_no_iv_epoch_of_before),
+		T(a_gateway_that_joins_again_uses_no_iv_epoch_of_before),
 		T(the_next_iv_block_is_granted_when_half_of_one_is_used),
 		T(a_slot_takes_addresses_with_its_first_connection_and_gives_them_back),
 		T(an_unchanged_input_tells_nobody_anything),

@@ -254,6 +254,19 @@ bool plan_set_iv_next(struct plan *p, const char *gateway, uint64_t next)
 	return true;
 }
 
+bool plan_renew_iv(struct plan *p, const char *gateway)
+{
+	struct gateway *g = gateway_find(p, gateway);
+
+	if (!g || !g->iv_first)
+		return false;
+	g->iv_first = 0;
+	plan_queue(p, WORK_GATEWAY, &g->todo);
+	for (uint32_t n = g->held_len; n; n--) // each goes to the list's end
+		slot_activate(p, TAILQ_FIRST(&g->held), g, false);
+	return true;
+}
+
 void plan_set_drain(struct plan *p, const char *gateway, bool drain)
 {
 	struct gateway *g = gateway_find(p, gateway);

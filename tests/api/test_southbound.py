@@ -142,6 +142,25 @@ def test_tokens_names_and_certificates_are_checked(controller):
     assert g.enrol(secret) == 403
 
 
+def test_a_gateway_that_lost_all_it_had_joins_again_with_new_iv_epochs(controller):
+    provider(controller)
+    gateway(controller)
+    g = joined(controller)
+    lost = g.cert.read_text(), g.key.read_text()
+    before = g.of("gateway")["self"]["ivBlock"][0], {n: s["ivEpoch"] for n, s in g.of("slot").items()}
+    again = Gateway(controller, "GW1")
+    assert again.enrol() == 200
+    def renewed():
+        again.poll()
+        return again.of("gateway")["self"]["ivBlock"][0] != before[0]
+    alive(again, renewed)
+    assert again.of("gateway")["self"]["ivBlock"][0] >= before[0] + 256
+    assert before[1] and all(s["ivEpoch"] > max(before[1].values()) for s in again.of("slot").values())
+    again.cert.write_text(lost[0])
+    again.key.write_text(lost[1])
+    assert again.ask("GET", "objects?since=0")[0] == 403
+
+
 def test_renewal_drops_nothing_and_removal_revokes_at_once(controller):
     provider(controller)
     gateway(controller)
