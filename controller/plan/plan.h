@@ -186,8 +186,8 @@ void plan_set_health(struct plan *p, const char *gateway, enum plan_health healt
 // The lowest number of its IV block that the gateway has not used: half-way the next is granted
 // (true: a step is due).
 bool plan_set_iv_next(struct plan *p, const char *gateway, uint64_t next);
-// The gateway was enrolled anew, so it may not know which IV epochs it has used: it gets a new block,
-// and its slots new epochs (true: a step is due).
+// The gateway was enrolled anew, so it may not know which IV epochs it has used: it gets a new
+// block, and its slots new epochs (true: a step is due).
 bool plan_renew_iv(struct plan *p, const char *gateway);
 void plan_set_drain(struct plan *p, const char *gateway, bool drain);
 void plan_set_tenant(struct plan *p, const struct plan_tenant *in);
