@@ -50,6 +50,29 @@ static struct table_key key_on_subnet(const struct local_addr *a)
 	return (struct table_key){hi, a->number};
 }
 
+// Sessions between a tenant's gateways go to an address of the other's slot, over the overlay.
+static int show_elsewhere(struct local_addr *a, const struct ip_prefix *host)
+{
+	const struct api_path path = {.type = API_PATH_SLOT, .id = a->api.slot};
+
+	if (a->elsewhere)
+		return 0;
+	a->elsewhere = nexthop_get(a->vrf->index, &path, 1);
+	if (!a->elsewhere)
+		return -ENOSPC;
+	return route_set(
+		a->vrf->index, host, ROUTE_LOCAL, ROUTE_RANK_LOCAL, nexthop_index(a->elsewhere));
+}
+
+static void withdraw(struct local_addr *a, const struct ip_prefix *host)
+{
+	if (a->shown || a->elsewhere)
+		route_del(a->vrf->index, host, ROUTE_LOCAL);
+	nexthop_put(a->elsewhere);
+	a->elsewhere = NULL;
+	a->shown = false;
+}
+
 // Answers while the slot is held here, or always for an address that belongs to none.
 static int show(struct local_addr *a)
 {
@@ -63,14 +86,14 @@ static int show(struct local_addr *a)
 		table_set(&local_table, key_on_subnet(a),
 			want && mac ? (uint64_t)a->api.slot << 48 | mac : 0);
 	}
-	if (want == a->shown)
-		return 0;
-	a->shown = want;
-	vrf_refresh(a->vrf);
+	if (want != a->shown) {
+		withdraw(a, &host);
+		a->shown = want;
+		vrf_refresh(a->vrf);
+	}
 	if (want)
 		return route_set(a->vrf->index, &host, ROUTE_LOCAL, ROUTE_RANK_LOCAL, local_adj);
-	route_del(a->vrf->index, &host, ROUTE_LOCAL);
-	return 0;
+	return show_elsewhere(a, &host);
 }
 
 static void hide(struct local_addr *a)
@@ -79,9 +102,7 @@ static void hide(struct local_addr *a)
 
 	if (a->api.vni)
 		table_set(&local_table, key_on_subnet(a), 0);
-	if (a->shown)
-		route_del(a->vrf->index, &host, ROUTE_LOCAL);
-	a->shown = false;
+	withdraw(a, &host);
 }
 
 static void slot_changed(struct slot_user *user)

@@ -35,7 +35,7 @@ struct subnet_fwd {
 };
 
 extern struct table subnet_table;  // VNI to struct subnet_fwd *
-extern struct table gateway_table; // (VRF index, MAC) to slot
+extern struct table gateway_table; // (VRF index, MAC) to slot held here, or to one elsewhere
 extern struct table local_table;   // (VNI, IPv4 or interned IPv6 address) to its slot and MAC
 
 static inline struct table_key subnet_key(uint32_t vni)
@@ -46,6 +46,11 @@ static inline struct table_key subnet_key(uint32_t vni)
 static inline struct table_key gateway_key(uint32_t vrf, uint64_t mac)
 {
 	return (struct table_key){vrf, mac};
+}
+
+static inline struct table_key gateway_key_elsewhere(uint32_t vrf, uint64_t mac)
+{
+	return (struct table_key){(uint64_t)1 << 32 | vrf, mac};
 }
 
 static inline uint64_t mac_word(const uint8_t *mac)
@@ -73,8 +78,9 @@ struct local_addr {
 	LIST_ENTRY(local_addr) link; // of its VRF
 	struct vrf *vrf;
 	struct slot_user slot_user;
-	bool shown;      // answered now: its slot is active
-	uint32_t number; // of an IPv6 address, underlay_intern()
+	bool shown;                // answered now: its slot is active
+	uint32_t number;           // of an IPv6 address, underlay_intern()
+	struct nexthop *elsewhere; // to the slot's holder while it is not held here
 	struct api_local_addr api;
 };
 

@@ -167,6 +167,8 @@ struct adj *tenant_slot_adj_new(uint32_t vrf, uint16_t slot)
 	if (s && t->dest && !slot_is_active(slot))
 		adj = overlay_adj_new(s, &t->api.mac, overlay_choose_pa(v, t->api.pa),
 			underlay_dest_hop(t->dest), underlay_dest_mtu(t->dest));
+	if (adj)
+		adj->flags |= ADJ_F_GATEWAY;
 	return adj ? adj : adj_new_drop(DROP_SLOT_INACTIVE);
 }
 
@@ -179,16 +181,28 @@ static void place(struct tenant_slot *t)
 
 	table_set(&gateway_table, gateway_key(t->vrf->index, mac),
 		slot_is_active(t->api.slot) ? t->api.slot : 0);
+	table_set(&gateway_table, gateway_key_elsewhere(t->vrf->index, mac),
+		slot_is_active(t->api.slot) ? 0 : t->api.slot);
 	underlay_dest_put(t->dest);
 	t->dest = pa && !slot_is_active(t->api.slot) ? underlay_dest_get(pa) : NULL;
 }
 
-// The source towards hosts may have become another, and who reaches this slot goes another way.
-static void spread(struct tenant_slot *t)
+// The source towards the overlay may have become another, and who reaches this slot goes another
+// way: hosts, and the tenant's slots that are held elsewhere, are reached anew.
+static void spread(struct vrf *v, const struct tenant_slot *changed)
 {
-	subnet_refresh_vrf(t->vrf);
-	host_refresh_vrf(t->vrf);
-	nexthop_changed(NEXTHOP_ON_TENANT_SLOT, t->vrf->index, t->api.slot);
+	struct tenant_slot *t;
+
+	subnet_refresh_vrf(v);
+	host_refresh_vrf(v);
+	LIST_FOREACH(t, &v->tenant_slots, link)
+	{
+		if (t != changed && slot_is_active(t->api.slot))
+			continue;
+		if (t != changed)
+			place(t);
+		nexthop_changed(NEXTHOP_ON_TENANT_SLOT, v->index, t->api.slot);
+	}
 }
 
 static void slot_changed(struct slot_user *user)
@@ -197,12 +211,15 @@ static void slot_changed(struct slot_user *user)
 		(struct tenant_slot *)((char *)user - offsetof(struct tenant_slot, slot_user));
 
 	place(t);
-	spread(t);
+	spread(t->vrf, t);
 }
 
 static void unplace(struct tenant_slot *t)
 {
-	table_set(&gateway_table, gateway_key(t->vrf->index, mac_word(t->api.mac.bytes)), 0);
+	uint64_t mac = mac_word(t->api.mac.bytes);
+
+	table_set(&gateway_table, gateway_key(t->vrf->index, mac), 0);
+	table_set(&gateway_table, gateway_key_elsewhere(t->vrf->index, mac), 0);
 	vtep_del(t->vrf->index, &t->api.pa[0]);
 	vtep_del(t->vrf->index, &t->api.pa[1]);
 }
@@ -260,7 +277,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	vtep_add(v->index, &o->pa[0]);
 	vtep_add(v->index, &o->pa[1]);
 	place(t);
-	spread(t);
+	spread(t->vrf, t);
 	return API_CHANGED;
 }
 
@@ -273,8 +290,7 @@ static void tenant_slot_free(struct tenant_slot *t)
 	underlay_dest_put(t->dest);
 	subnet_find(t->api.vni)->users--;
 	t->vrf->users--;
-	subnet_refresh_vrf(t->vrf);
-	host_refresh_vrf(t->vrf);
+	spread(t->vrf, NULL);
 	nexthop_changed(NEXTHOP_ON_TENANT_SLOT, t->vrf->index, t->api.slot);
 	free(t);
 }
