@@ -25,9 +25,10 @@ enum adj_type {
 };
 
 enum {
-	ADJ_F_OUTER6 = 1 << 0, // the template is IPv6
-	ADJ_F_IPSEC = 1 << 2,  // GRE: protected by the connection's SAs
-	ADJ_F_UDP = 1 << 1,    // VXLAN: source port from the flow hash
+	ADJ_F_OUTER6 = 1 << 0,  // the template is IPv6
+	ADJ_F_IPSEC = 1 << 2,   // GRE: protected by the connection's SAs
+	ADJ_F_UDP = 1 << 1,     // VXLAN: source port from the flow hash
+	ADJ_F_GATEWAY = 1 << 3, // overlay: to another of the tenant's gateways
 };
 
 #define ADJ_TEMPLATE_SIZE 72 // IPv6, UDP, VXLAN, inner Ethernet: 70

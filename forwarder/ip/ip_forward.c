@@ -15,6 +15,7 @@
 #include "ip/wire.h"
 #include "offload.h"
 #include "rcu.h"
+#include "subnet/subnet.h"
 #include "vrf/vrf.h"
 #include "worker.h"
 
@@ -217,6 +218,17 @@ static const uint8_t output_node[] = {
 	[ADJ_L3_LINK] = NODE_L3_OUT,
 };
 
+// From the overlay back into it goes only what a host sends to a prefix behind another of the
+// tenant's gateways, and that once: a frame from a gateway (its MAC still stands before the packet)
+// is for what is here.
+static bool may_go_back(const struct rte_mbuf *m, const struct adj *adj)
+{
+	const uint8_t *src = rte_pktmbuf_mtod(m, const uint8_t *) - ETH_SIZE + 6;
+
+	return adj->flags & ADJ_F_GATEWAY &&
+	       !table_find(&gateway_table, gateway_key_elsewhere(adj->vrf, mac_word(src)));
+}
+
 static inline void send(struct worker *w, struct rte_mbuf *m, uint32_t nh)
 {
 	struct packet_meta *meta = packet_meta(m);
@@ -240,7 +252,8 @@ static inline void send(struct worker *w, struct rte_mbuf *m, uint32_t nh)
 		packet_drop(w, m, DROP_CONN_CROSS_VRF);
 		return;
 	}
-	if (unlikely(adj->type == ADJ_OVERLAY && meta->source == PACKET_FROM_OVERLAY)) {
+	if (unlikely(adj->type == ADJ_OVERLAY && meta->source == PACKET_FROM_OVERLAY &&
+		     !may_go_back(m, adj))) {
 		packet_drop(w, m, DROP_OVERLAY_TWICE);
 		return;
 	}
