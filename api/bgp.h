@@ -63,7 +63,7 @@ enum {
 	API_BGP_PEER_ALLOW_OWN_AS = 1 << 15,    // once, as sites of one AS need
 	API_BGP_PEER_AS_OVERRIDE = 1 << 16,     // put our AS in place of the peer's
 	API_BGP_PEER_IGNORE_FIRST_AS = 1 << 17, // a route server: first AS may be another
-	API_BGP_PEER_GENERATED = 1 << 18,       // made by the plan, shown as such
+	API_BGP_PEER_GENERATED = 1 << 18,       // another gateway of the tenant: has our networks
 };
 
 enum api_bgp_max_mode {

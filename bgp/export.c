@@ -65,6 +65,9 @@ static bool may_tell(const struct peer *p, const struct peer *from, const struct
 
 	if (from == p)
 		return false;
+	// Between a tenant's gateways only what was learnt: the plan tells each of them the rest.
+	if (!from && p->cfg.flags & API_BGP_PEER_GENERATED)
+		return false;
 	if (internal && from && peer_is_internal(from) && !reflects(p->router, from, p))
 		return false;
 	if (attrs_has_community(a, BGP_NO_ADVERTISE))
