@@ -34,11 +34,16 @@ class Member:
 
     @property
     def services(self):
-        return [s for s in (self.gateway.agent, self.gateway.forwarder) if s]
+        return [s for s in (self.gateway.agent, self.gateway.bgp, self.gateway.forwarder) if s]
 
     def start(self):
-        """The forwarder, and an agent that joins with a single-use token."""
+        """The forwarder, isthmus-bgp where the lab has it, and an agent that joins with a single-use token."""
         self.gateway.start_forwarder()
+        more = []
+        if self.lab.with_bgp:
+            self.gateway.start_bgp()
+            self.gateway.netns_dir.mkdir(exist_ok=True)
+            more = ["bgp %s" % self.gateway.bgp_socket, "netns-directory %s" % self.gateway.netns_dir]
         etc = self.gateway.supervisor.dir / "etc" / "isthmus"
         (etc / "pki").mkdir(parents=True, exist_ok=True, mode=0o700)
         (etc / "token").write_text(run([program("isthmus-controller"), "token", "--dir", self.lab.pki]).stdout)
@@ -46,7 +51,7 @@ class Member:
             "controller https://%s:8443" % CONTROLLER, "name " + self.name, "token-file %s/token" % etc,
             "certificates %s/pki" % etc, "directory %s/lib/isthmus" % self.gateway.supervisor.dir,
             "forwarder %s" % self.gateway.socket, "socket %s/run/isthmus/agent.sock" % self.gateway.supervisor.dir,
-            "number %d" % self.number, ""]))
+            "number %d" % self.number, *more, ""]))
         self.gateway.agent = self.gateway.supervisor.start("isthmus-agent", self.ns)
 
     def pids(self):
@@ -100,6 +105,8 @@ class Member:
 
 
 class PoolLab(ControlledLab):
+    with_bgp = False
+
     def __init__(self, gateways=2, redundant=1, keep_files=False, **scene):
         self.members, self.redundant = [], redundant
         super().__init__(keep_files=keep_files, **scene)
@@ -122,7 +129,7 @@ class PoolLab(ControlledLab):
 
     # -- gateways
 
-    def add_gateway(self, number):
+    def add_gateway(self, number, pool=wanted.POOL, kind="All"):
         fabric = self.scene.fabric
         if number == 1:
             ns = self.scene.gateway_ns
@@ -131,7 +138,7 @@ class PoolLab(ControlledLab):
             self.scene.trunk.connect(ns, "trunk0")
             self.net.plug(fabric.switch, "mgmt", ns, "mgmt0")
             ns.ip("addr add 10.63.0.%d/24 dev mgmt0" % (20 + number))
-        for path, properties in wanted.gateway(gateway_name(number), 20 + number):
+        for path, properties in wanted.gateway(gateway_name(number), 20 + number, pool, kind):
             self.nc.put(path, properties, wait=False)
         member = Member(self, number, ns)
         self.members.append(member)

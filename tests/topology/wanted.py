@@ -43,7 +43,7 @@ def provider_networks(redundant=0):
     ]
 
 
-def gateway(name, number):
+def gateway(name, number, pool=POOL, kind="All"):
     """A gateway host: its server, its network cards, itself; `number` ends all its addresses."""
     return [
         ["virtualServers/" + name, {"connections": [{"managementAddresses": ["10.63.0.%d" % number], "credentialType": "usernamePassword",
@@ -56,7 +56,7 @@ def gateway(name, number):
             "ipConfigurations": [{"resourceId": "FrontEnd", "properties": {
                 "subnet": ref(HNV_SUBNET), "privateIPAddress": "10.64.0.%d" % number, "privateIPAllocationMethod": "Static"}}]}],
         ["gateways/" + name, {
-            "pool": ref("/gatewayPools/" + POOL), "type": "All", "virtualServer": ref("/virtualServers/" + name),
+            "pool": ref("/gatewayPools/" + pool), "type": kind, "virtualServer": ref("/virtualServers/" + name),
             "networkInterfaces": {"externalNetworkInterface": ref("/networkInterfaces/%s_FrontEnd" % name),
                                   "internalNetworkInterface": ref("/networkInterfaces/%s_BackEnd" % name)},
             "isthmus": {"underlayPort": 0, "l3Port": 1}}],

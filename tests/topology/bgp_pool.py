@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bgp_lab.py's tenants on several gateways: one pool with redundant ones, or two pools of one gateway each.
+
+   site-a-lan  BIRD --GRE---- gw1 (pool gre)     .-- isthmus-bgp in each; the tenant's home slot is the
+                               |  overlay       <    reflector, the other slot its iBGP client
+   vlan-a      BIRD --VLAN--- gw2 (pool vlan)    `-- hosts send to the home what they know no better for
+"""
+
+import contextlib
+
+import wanted
+from bgp import View, fib_routes
+from bgp_lab import PEER_GRE, PEER_VLAN, BgpLab
+from localapi import LocalApi, constants, ip_text
+from net import wait_for
+from pool import PoolLab
+
+ESTABLISHED = constants["API_BGP_ESTABLISHED"]
+REFLECTOR = constants["API_BGP_ROUTER_REFLECTOR"]
+POOLS = {"gre": "S2sGre", "vlan": "Forwarding"}
+
+
+class BgpPoolLab(BgpLab, PoolLab):
+    """One pool."""
+
+    with_bgp = True
+
+    def vrf(self, t):
+        if t.name not in self.vrfs:
+            for member in self.members:
+                with member.gateway.api() as api:
+                    for v in api.dump("vrf"):
+                        if v.name == t.name.encode():
+                            self.vrfs[t.name] = v.vrf
+        return self.vrfs[t.name]
+
+    def fib(self, t, member):
+        with member.gateway.api() as api:
+            return fib_routes(api, self.vrf(t))
+
+    @contextlib.contextmanager
+    def speaker(self, member):
+        with LocalApi(member.gateway.bgp_socket) as api:
+            yield View(api)
+
+    def dump(self, member, word):
+        """What its isthmus-bgp has; nothing while it is off."""
+        try:
+            with self.speaker(member) as view:
+                return view.api.dump(word)
+        except OSError:
+            return []
+
+    def reflectors(self, t):
+        """Every isthmus-bgp that is the tenant's reflector now: [(member, address)]."""
+        return [(m, ip_text(r.address[0])) for m in self.members for r in self.dump(m, "bgp_router")
+                if r.vrf == self.vrf(t) and r.flags & REFLECTOR]
+
+    def sessions(self, t, member):
+        """{peer's address: state} of the tenant's sessions there."""
+        return {ip_text(s.address): s for s in self.dump(member, "bgp_peer_state") if s.vrf == self.vrf(t)}
+
+    def established(self, t, member):
+        return {a for a, s in self.sessions(t, member).items() if s.state == ESTABLISHED}
+
+    def learnt(self, t, members=None):
+        """Whether the forwarders know what both sites announce."""
+        sites = {t.gre_lan, t.vlan_machine + "/32"}
+        return all(set(self.fib(t, m)) == sites for m in members or self.members)
+
+    def start_sites_and_learn(self):
+        for t in self.tenants:
+            self.default_to_gateway(t)
+            self.start_sites(t)
+
+    def told(self):
+        """For failures: every session of every gateway, in words."""
+        return "\n".join("%s vrf %d %s state %d %s" % (m.name, s.vrf, ip_text(s.address), s.state, s.last_error.decode())
+                         for m in self.members for s in self.dump(m, "bgp_peer_state"))
+
+
+class TwoPoolsLab(BgpPoolLab):
+    """A pool for GRE and one for VLANs, one gateway in each; the tenants use both."""
+
+    def __init__(self, **options):
+        super().__init__(gateways=0, redundant=0, **options)
+
+    def _pool(self, gateways):
+        for path, properties in wanted.provider_networks(0):
+            if not path.startswith("gatewayPools/"):
+                self.nc.put(path, properties, wait=False)
+                continue
+            for name, kind in POOLS.items():
+                self.nc.put("gatewayPools/" + name, {**properties, "type": kind}, wait=False)
+        for number, (name, kind) in enumerate(POOLS.items(), 1):
+            self.add_gateway(number, name, kind)
+        self.wait_roles(len(POOLS))
+        for t in self.tenants:
+            self.put_tenant(t)
+        self.wait_hosts()
+        self.follow()
+
+    def wanted_tenant(self, t):
+        for path, properties in super().wanted_tenant(t):
+            if path.startswith("virtualGateways/"):
+                properties = {**properties, "gatewayPools": [wanted.ref("/gatewayPools/" + p) for p in POOLS]}
+            yield path, properties
+
+    def default_to_gateway(self, t):
+        """The hosts' default goes to the home slot: that of the pool the reflector is in."""
+        home, _ = self.home_and_other(t)
+        row = self.hosts.applied[t.name][(PEER_GRE if home is self.members[0] else PEER_VLAN) + "/32"]
+        for host in self.scene.hosts.values():
+            host.router(t.name).route("default", *row)
+
+    def home_and_other(self, t):
+        """(the reflector's gateway, the other)."""
+        found = wait_for(lambda: self.reflectors(t), 10, "a reflector of " + t.name)
+        assert len(found) == 1, found
+        home = found[0][0]
+        return home, next(m for m in self.members if m is not home)
