@@ -2,9 +2,10 @@
 //
 // Tells a forwarder the whole world of a bench (world.h) over its local socket:
 //
-//   configure SOCKET gre|l3 TENANTS CONNS ROUTES
+//   configure SOCKET gre|l3|esp TENANTS CONNS ROUTES
 //
-// and prints how long that took. `l3` makes the connections VLANs of the same port.
+// and prints how long that took. `l3` makes the connections VLANs of the same port, `esp`
+// gives each a pair of SAs (AES-256-GCM, ESN, a replay window of 1024).
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <time.h>
 
 #include "objects.h"
+#include "replay.h"
+#include "sa.h"
 #include "sync.h"
 #include "world.h"
 
@@ -46,7 +49,8 @@ static void set_underlay(void)
 		.epoch = 1,
 		.iv_epoch = 1,
 		.pa = {ip_from_v4(WORLD_VTEP)},
-		.gre_vip = {ip_from_v4(WORLD_GRE_VIP)}};
+		.gre_vip = {ip_from_v4(WORLD_GRE_VIP)},
+		.vip = {ip_from_v4(WORLD_VIP)}};
 	struct api_route out = {.prefix = prefix(0, 0),
 		.source = API_ROUTE_STATIC,
 		.preference = 1,
@@ -112,12 +116,43 @@ static void set_routes(const struct world *w, uint32_t conn, struct ip_addr via)
 	}
 }
 
-static void set_conn(const struct world *w, uint32_t conn, bool l3)
+static void set_sa(uint32_t conn, bool in)
+{
+	struct api_sa sa = {.conn = conn + 1,
+		.spi = in ? world_spi_in(conn) : replay_spi_out(conn),
+		.dir = in ? API_SA_IN : API_SA_OUT,
+		.child = 1,
+		.slot = SLOT,
+		.mode = API_SA_TUNNEL,
+		.flags = API_SA_F_ESN,
+		.cipher = API_CIPHER_AES_GCM_16,
+		.replay_window = 1024,
+		.key_size = 36,
+		.local = ip_from_v4(WORLD_VIP),
+		.remote = ip_from_v4(world_remote(conn))};
+
+	replay_esp_key(conn, in, sa.key);
+	set(API_TYPE_SA, &sa, sizeof(sa));
+}
+
+static void set_sas(uint32_t conn)
+{
+	struct api_sa_policy policy = {
+		.conn = conn + 1, .child = 1, .out_spi = replay_spi_out(conn)};
+
+	set_sa(conn, true);
+	set_sa(conn, false);
+	set(API_TYPE_SA_POLICY, &policy, sizeof(policy));
+}
+
+static void set_conn(const struct world *w, uint32_t conn, bool l3, bool esp)
 {
 	struct api_conn c = {.conn = conn + 1,
 		.vrf = world_tenant(w, conn) + 1,
 		.slot = SLOT,
-		.type = l3 ? API_CONN_L3 : API_CONN_GRE,
+		.type = l3    ? API_CONN_L3
+			: esp ? API_CONN_IPSEC
+			      : API_CONN_GRE,
 		.flags = API_CONN_F_ENABLED,
 		.in_kbps = 100000000, // metering is on, and never the limit
 		.out_kbps = 100000000};
@@ -129,6 +164,9 @@ static void set_conn(const struct world *w, uint32_t conn, bool l3)
 		c.l3_addr[0].addr = ip_from_v4(world_l3_addr(conn));
 		c.l3_addr[0].prefix_len = 24;
 		c.l3_peer[0] = ip_from_v4(world_l3_addr(conn) + 1);
+	} else if (esp) {
+		c.local = ip_from_v4(WORLD_VIP);
+		c.remote = ip_from_v4(world_remote(conn));
 	} else {
 		c.flags |= API_CONN_F_GRE_KEY;
 		c.gre_key = world_gre_key(conn);
@@ -136,6 +174,8 @@ static void set_conn(const struct world *w, uint32_t conn, bool l3)
 		c.remote = ip_from_v4(world_remote(conn));
 	}
 	set(API_TYPE_CONN, &c, sizeof(c));
+	if (esp)
+		set_sas(conn);
 	set_routes(w, conn, c.l3_peer[0]);
 }
 
@@ -165,7 +205,7 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < w.tenants; i++)
 		set_tenant(i);
 	for (uint32_t i = 0; i < w.conns; i++)
-		set_conn(&w, i, !strcmp(argv[2], "l3"));
+		set_conn(&w, i, !strcmp(argv[2], "l3"), !strcmp(argv[2], "esp"));
 	api_sync_close(api);
 	printf("configured in %.1f s\n", now() - start);
 	return 0;

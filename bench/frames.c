@@ -4,9 +4,9 @@
 //
 //   frames KIND INNER_SIZE TENANTS CONNS ROUTES FLOWS FILE
 //
-// KIND is vxlan_gre, gre_vxlan or vxlan_l3; INNER_SIZE is the inner IP packet's. Each flow takes a
-// connection, a route or virtual machine, addresses and ports by a hash of its number: neighbouring
-// frames have nothing in common.
+// KIND is vxlan_gre, gre_vxlan, vxlan_l3, vxlan_esp or esp_vxlan; INNER_SIZE is the inner IP
+// packet's. Each flow takes a connection, a route or virtual machine, addresses and ports by a hash
+// of its number: neighbouring frames have nothing in common.
 #include <errno.h>
 #include <netinet/in.h>
 #include <rte_common.h>
@@ -16,12 +16,16 @@
 #include <string.h>
 
 #include "replay.h"
+#include "seal.h"
 #include "world.h"
 
 #define INNER_HEADERS 36 // IPv4, UDP, 8 bytes of which 4 are the tag
 #define VXLAN_OUTER   50 // Ethernet to VXLAN
 #define GRE_OUTER     42
 #define L3_OUTER      18
+#define ESP_AT        34 // the SPI
+#define ESP_OUTER     (ESP_AT + SEAL_FRONT)
+#define FRAME_MAX     9400
 
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 0xfe};
 static const uint8_t port_mac[6] = {2, 0, 0, 0, 0, 0xa0};
@@ -131,6 +135,19 @@ static uint8_t *put_l3(uint8_t *p, const struct plan *plan, const struct flow *f
 	return put_inner(p, plan, f, !in, in ? 64 : 63);
 }
 
+// Its inner packet in clear; sequence number 0.
+static uint8_t *put_esp(uint8_t *p, const struct plan *plan, const struct flow *f, bool in)
+{
+	uint32_t remote = world_remote(f->conn), spi;
+
+	spi = in ? world_spi_in(f->conn) : replay_spi_out(f->conn);
+	p = put_ethernet(p, in ? port_mac : peer_mac, in ? peer_mac : port_mac, 0x0800);
+	p = put_ip(p, 20 + seal_size(plan->inner_size), IPPROTO_ESP, 64, in ? remote : WORLD_VIP,
+		in ? WORLD_VIP : remote);
+	p = put32(put32(put32(put32(p, spi), 0), 0), f->number);
+	return put_inner(p, plan, f, !in, in ? 64 : 63);
+}
+
 typedef uint8_t *(*put_fn)(uint8_t *p, const struct plan *plan, const struct flow *f, bool in);
 
 // Header sizes tell where the tag lies; `ip4` where the IPv4 headers of what comes out lie.
@@ -139,13 +156,17 @@ static const struct kind {
 	put_fn in, out;
 	uint32_t in_headers, out_headers;
 	uint32_t ip4[REPLAY_IP4];
-	bool vxlan_out, outer;
+	bool vxlan_out, outer, esp_in, esp_out;
 } kinds[] = {
 	{"vxlan_gre", put_vxlan, put_gre, VXLAN_OUTER + 14, GRE_OUTER, {14, GRE_OUTER}, false,
 		true},
 	{"gre_vxlan", put_gre, put_vxlan, GRE_OUTER, VXLAN_OUTER + 14, {14, VXLAN_OUTER + 14}, true,
 		true},
 	{"vxlan_l3", put_vxlan, put_l3, VXLAN_OUTER + 14, L3_OUTER, {L3_OUTER}, false, false},
+	{"vxlan_esp", put_vxlan, put_esp, VXLAN_OUTER + 14, ESP_OUTER, {14, ESP_OUTER}, false, true,
+		false, true},
+	{"esp_vxlan", put_esp, put_vxlan, ESP_OUTER, VXLAN_OUTER + 14, {14, VXLAN_OUTER + 14}, true,
+		true, true, false},
 };
 
 // Our choice, not the protocol's: source MAC of the port, and of outer headers DSCP,
@@ -161,6 +182,24 @@ static void make_mask(const struct kind *k, struct replay_header *h)
 	memset(h->out_mask + 24, 0, 2);
 	if (k->vxlan_out)
 		memset(h->out_mask + 34, 0, 2);
+	if (k->esp_out)
+		memset(h->out_mask + ESP_AT + 4, 0, 12); // sequence number and IV
+}
+
+static void make_esp(const struct kind *k, const struct plan *plan, struct replay_header *h)
+{
+	uint32_t more = seal_size(plan->inner_size) - SEAL_FRONT - plan->inner_size;
+
+	if (k->esp_out) {
+		h->out_size += more;
+		h->esp_out_at = ESP_AT;
+	}
+	if (!k->esp_in)
+		return;
+	h->in_size += more;
+	h->in_tail = more;
+	h->esp_in_at = ESP_AT;
+	h->sas = plan->world.conns;
 }
 
 static void make_header(const struct kind *k, const struct plan *plan, struct replay_header *h)
@@ -178,6 +217,7 @@ static void make_header(const struct kind *k, const struct plan *plan, struct re
 	memcpy(h->ip4_at, k->ip4, sizeof(h->ip4_at));
 	memcpy(h->peer_mac, peer_mac, sizeof(peer_mac));
 	make_mask(k, h);
+	make_esp(k, plan, h);
 }
 
 static struct flow make_flow(const struct plan *plan, uint32_t number)
@@ -197,7 +237,39 @@ static struct flow make_flow(const struct plan *plan, uint32_t number)
 	};
 }
 
-static int write_records(FILE *out, const struct plan *plan, put_fn put, bool in, uint32_t stored)
+static void seal_frame(
+	uint8_t *frame, const struct plan *plan, const struct flow *f, struct replay_tail *ret_tail)
+{
+	uint32_t size = ESP_AT + seal_size(plan->inner_size);
+	uint32_t tail = size - ESP_OUTER - plan->inner_size;
+	uint8_t key[36];
+
+	replay_esp_key(f->conn, true, key);
+	seal(frame + ESP_AT, plan->inner_size, INNER_HEADERS, key, REPLAY_FILL);
+	*ret_tail = (struct replay_tail){.sa = f->conn};
+	memcpy(ret_tail->bytes, frame + size - tail, tail);
+}
+
+static int write_in(FILE *out, const struct kind *k, const struct plan *plan, uint32_t stored)
+{
+	uint8_t frame[FRAME_MAX];
+	struct replay_tail tail;
+
+	for (uint32_t i = 0; i < plan->flows; i++) {
+		struct flow f = make_flow(plan, i);
+
+		memset(frame, REPLAY_FILL, REPLAY_STORED);
+		k->in(frame, plan, &f, true);
+		if (k->esp_in)
+			seal_frame(frame, plan, &f, &tail);
+		if (fwrite(frame, stored, 1, out) != 1 ||
+			(k->esp_in && fwrite(&tail, sizeof(tail), 1, out) != 1))
+			return -EIO;
+	}
+	return 0;
+}
+
+static int write_out(FILE *out, const struct kind *k, const struct plan *plan, uint32_t stored)
 {
 	uint8_t record[REPLAY_STORED];
 
@@ -205,8 +277,22 @@ static int write_records(FILE *out, const struct plan *plan, put_fn put, bool in
 		struct flow f = make_flow(plan, i);
 
 		memset(record, REPLAY_FILL, sizeof(record));
-		put(record, plan, &f, in);
+		k->out(record, plan, &f, false);
 		if (fwrite(record, stored, 1, out) != 1)
+			return -EIO;
+	}
+	return 0;
+}
+
+static int write_powers(FILE *out, const struct plan *plan, uint32_t sas)
+{
+	for (uint32_t i = 0; i < sas; i++) {
+		struct replay_power power;
+		uint8_t key[36];
+
+		replay_esp_key(i, true, key);
+		seal_power(key, plan->inner_size, power.bytes);
+		if (fwrite(&power, sizeof(power), 1, out) != 1)
 			return -EIO;
 	}
 	return 0;
@@ -224,9 +310,11 @@ static int write_file(const char *path, const struct kind *k, const struct plan 
 	if (fwrite(&h, sizeof(h), 1, out) != 1)
 		r = -EIO;
 	if (r == 0)
-		r = write_records(out, plan, k->in, true, h.in_stored);
+		r = write_powers(out, plan, h.sas);
 	if (r == 0)
-		r = write_records(out, plan, k->out, false, h.out_stored);
+		r = write_in(out, k, plan, h.in_stored);
+	if (r == 0)
+		r = write_out(out, k, plan, h.out_stored);
 	if (fclose(out) != 0)
 		r = -EIO;
 	return r;

@@ -15,7 +15,6 @@
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
-#include <rte_prefetch.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -105,9 +104,7 @@ static void make_frames(struct generator *g)
 	if (rte_pktmbuf_alloc_bulk(g->tx_pool, g->kept, BURST) < 0)
 		return;
 	for (uint32_t i = 0; i < BURST; i++) {
-		rte_prefetch_non_temporal(g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored);
-		rte_prefetch_non_temporal(
-			g->replay.in + (size_t)(g->next + AHEAD) * h->in_stored + 64);
+		replay_prefetch(&g->replay, g->next + AHEAD);
 		replay_write(&g->replay, g->next, g->kept[i]);
 		g->next = g->next + 1 == h->count ? 0 : g->next + 1;
 	}
@@ -137,7 +134,7 @@ static bool check(const struct generator *g, const struct rte_mbuf *m)
 	if (!g->echo)
 		return replay_check(&g->replay, m);
 	memcpy(&i, p + h->in_tag_at, sizeof(i));
-	return i < h->count && !memcmp(p, g->replay.in + (size_t)i * h->in_stored,
+	return i < h->count && !memcmp(p, g->replay.in + (size_t)i * g->replay.in_stride,
 				       RTE_MIN(h->in_stored, h->in_size));
 }
 

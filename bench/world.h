@@ -14,6 +14,7 @@
 
 #define WORLD_VTEP    0x0a630002u // 10.99.0.2
 #define WORLD_GRE_VIP 0x0a630003u
+#define WORLD_VIP     0x0a630004u
 #define WORLD_SELF    0x0a63000au
 #define WORLD_ROUTER  0x0a630001u
 
@@ -49,6 +50,12 @@ static inline uint32_t world_gre_key(uint32_t conn)
 static inline uint32_t world_remote(uint32_t conn)
 {
 	return 0x0ac80000 + conn / 200 * 256 + conn % 200 + 1; // 10.200.0.0/16
+}
+
+// ESP: slot 1, and the index of its table.
+static inline uint32_t world_spi_in(uint32_t conn)
+{
+	return 1u << 20 | (conn + 1);
 }
 
 static inline uint32_t world_vm(uint32_t vm)

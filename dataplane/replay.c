@@ -72,13 +72,6 @@ static uint16_t take_answers(struct replay_port *rp, struct rte_mbuf **pkts, uin
 	return len;
 }
 
-// Each is used once in a million packets: it shall not drive the tables out of the cache.
-static void prefetch_record(const uint8_t *p)
-{
-	rte_prefetch_non_temporal(p);
-	rte_prefetch_non_temporal(p + RTE_CACHE_LINE_SIZE);
-}
-
 static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct replay_port *rp = p->priv;
@@ -89,7 +82,7 @@ static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts
 	if (rte_pktmbuf_alloc_bulk(rp->pool, pkts, n) < 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
-		prefetch_record(rp->replay.in + (size_t)(rp->next + AHEAD) * h->in_stored);
+		replay_prefetch(&rp->replay, rp->next + AHEAD);
 		replay_write(&rp->replay, rp->next, pkts[i]);
 		rp->next = rp->next + 1 == h->count ? 0 : rp->next + 1;
 	}
