@@ -227,40 +227,48 @@ static bool open_sealed(uint8_t *esp, uint32_t size)
 	return ok;
 }
 
+// The frame as it is to be compared: opened, in `room`, if ESP came out. NULL: it cannot be opened.
+static const uint8_t *comparable(const struct replay_header *h, const uint8_t *p, uint8_t *room)
+{
+	if (!h->esp_out_at)
+		return p;
+	if (h->out_size > SEALED_MAX)
+		return NULL;
+	memcpy(room, p, h->out_size);
+	return open_sealed(room + h->esp_out_at, h->out_size - h->esp_out_at) ? room : NULL;
+}
+
+static bool equals_record(const struct replay_header *h, const uint8_t *p, const uint8_t *want)
+{
+	for (uint32_t b = 0; b < h->out_stored; b++)
+		if ((p[b] ^ want[b]) & h->out_mask[b])
+			return false;
+	if (h->esp_in_at || h->esp_out_at)
+		return true; // the rest is arbitrary, and its ICV was right
+	for (uint32_t b = h->out_stored; b < h->out_size; b++)
+		if (p[b] != REPLAY_FILL)
+			return false;
+	return true;
+}
+
 bool replay_check(const struct replay *r, const struct rte_mbuf *m)
 {
 	const struct replay_header *h = r->header;
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *want;
-	uint8_t opened[SEALED_MAX];
+	uint8_t room[SEALED_MAX];
+	const uint8_t *p;
 	uint32_t i;
 
 	if (m->pkt_len != h->out_size || m->data_len != h->out_size)
 		return false;
-	if (h->esp_out_at) {
-		if (h->out_size > sizeof(opened))
-			return false;
-		memcpy(opened, p, h->out_size);
-		p = opened;
-		if (!open_sealed(opened + h->esp_out_at, h->out_size - h->esp_out_at))
-			return false;
-	}
-	memcpy(&i, p + h->out_tag_at, sizeof(i));
-	if (i >= h->count)
+	p = comparable(h, rte_pktmbuf_mtod(m, const uint8_t *), room);
+	if (!p)
 		return false;
-	want = r->out + (size_t)i * h->out_stored;
-	for (uint32_t b = 0; b < h->out_stored; b++) {
-		if ((p[b] ^ want[b]) & h->out_mask[b])
-			return false;
-	}
-	// With ESP on one of the sides the rest is arbitrary, and its ICV was right.
-	for (uint32_t b = h->out_stored; b < h->out_size && !h->esp_out_at && !h->esp_in_at; b++) {
-		if (p[b] != REPLAY_FILL)
-			return false;
-	}
-	for (uint32_t k = 0; k < REPLAY_IP4 && h->ip4_at[k]; k++) {
+	memcpy(&i, p + h->out_tag_at, sizeof(i));
+	if (i >= h->count || !equals_record(h, p, r->out + (size_t)i * h->out_stored))
+		return false;
+	for (uint32_t k = 0; k < REPLAY_IP4 && h->ip4_at[k]; k++)
 		if (rte_raw_cksum(p + h->ip4_at[k], 20) != 0xffff)
 			return false;
-	}
 	return true;
 }
 
