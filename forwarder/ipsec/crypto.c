@@ -22,10 +22,18 @@ const struct esp_crypto *esp_crypto_find(const char *name)
 
 bool esp_crypto_equal(const uint8_t *a, const uint8_t *b, size_t size)
 {
-	volatile uint8_t differ = 0;
+	volatile uint64_t differ;
+	uint64_t sum = 0, x, y;
+	size_t i = 0;
 
-	for (size_t i = 0; i < size; i++)
-		differ |= a[i] ^ b[i];
+	for (; i + sizeof(x) <= size; i += sizeof(x)) {
+		memcpy(&x, a + i, sizeof(x));
+		memcpy(&y, b + i, sizeof(y));
+		sum |= x ^ y;
+	}
+	for (; i < size; i++)
+		sum |= a[i] ^ b[i];
+	differ = sum; // nothing is decided before
 	return differ == 0;
 }
 
@@ -37,25 +45,4 @@ void esp_digest(const void *bytes, size_t size, uint8_t ret_digest[32])
 void esp_wipe(void *bytes, size_t size)
 {
 	OPENSSL_cleanse(bytes, size);
-}
-
-unsigned esp_op_aad(const struct esp_op *op, uint8_t aad[12])
-{
-	if (!op->key->esn) {
-		memcpy(aad, op->esp, 8);
-		return 8;
-	}
-	memcpy(aad, op->esp, 4);
-	aad[4] = (uint8_t)(op->seq_hi >> 24);
-	aad[5] = (uint8_t)(op->seq_hi >> 16);
-	aad[6] = (uint8_t)(op->seq_hi >> 8);
-	aad[7] = (uint8_t)op->seq_hi;
-	memcpy(aad + 8, op->esp + 4, 4);
-	return 12;
-}
-
-void esp_op_nonce(const struct esp_op *op, uint8_t nonce[12])
-{
-	memcpy(nonce, op->key->salt, 4);
-	memcpy(nonce + 4, op->esp + ESP_HEADER_SIZE, 8);
 }

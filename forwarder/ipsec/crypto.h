@@ -6,9 +6,11 @@
 //
 // A key belongs to one SA, so to one direction and, at any instant, to one worker.
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "suite.h"
 
@@ -65,8 +67,35 @@ void esp_digest(const void *bytes, size_t size, uint8_t ret_digest[32]);
 // Zeroes, and the compiler may not think it useless.
 void esp_wipe(void *bytes, size_t size);
 
-// AAD of the combined modes (RFC 4106 section 5, RFC 7634 section 2.1): SPI, high sequence bits
-// with ESN, sequence number. Returns its size.
-unsigned esp_op_aad(const struct esp_op *op, uint8_t aad[12]);
+// AAD and nonce of the combined modes are made of words, because ciphers read them as words: bytes
+// put together in memory would have to reach it first.
+
+// AAD (RFC 4106 section 5, RFC 7634 section 2.1): SPI, high sequence bits with ESN, sequence
+// number. Returns its size.
+static inline unsigned esp_op_aad(const struct esp_op *op, uint64_t aad[2])
+{
+	uint64_t header;
+
+	memcpy(&header, op->esp, sizeof(header));
+	if (!op->key->esn) {
+		aad[0] = header;
+		return 8;
+	}
+	header = be64toh(header);
+	aad[0] = htobe64((header & ~(uint64_t)UINT32_MAX) | op->seq_hi);
+	aad[1] = htobe64(header << 32);
+	return 12;
+}
+
 // Salt and IV, 12 bytes.
-void esp_op_nonce(const struct esp_op *op, uint8_t nonce[12]);
+static inline void esp_op_nonce(const struct esp_op *op, uint64_t nonce[2])
+{
+	uint32_t salt;
+	uint64_t iv;
+
+	memcpy(&salt, op->key->salt, sizeof(salt));
+	memcpy(&iv, op->esp + ESP_HEADER_SIZE, sizeof(iv));
+	iv = be64toh(iv);
+	nonce[0] = htobe64((uint64_t)be32toh(salt) << 32 | iv >> 32);
+	nonce[1] = htobe64(iv << 32);
+}

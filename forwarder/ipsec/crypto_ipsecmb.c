@@ -17,6 +17,8 @@
 
 #define PREFETCH_AHEAD 3 // packets
 #define LINE           64
+#define ROUND_KEYS     240 // bytes, at the start of struct gcm_key_data
+#define POWERS         48
 
 struct esp_crypto_thread {
 	IMB_MGR *mgr;
@@ -244,10 +246,11 @@ static void run_gcm(struct esp_crypto_thread *t, struct esp_op *op, uint8_t *tag
 	const struct gcm_key *k = &mb_key(op->key)->gcm;
 	uint8_t *data = op->esp + ESP_HEADER_SIZE + 8;
 	struct gcm_context_data ctx;
-	uint8_t nonce[12], aad[12];
+	uint64_t nonce[2], aad[2];
 
 	esp_op_nonce(op, nonce);
-	k->run(&k->data, &ctx, data, data, op->size, nonce, aad, esp_op_aad(op, aad), tag, 16);
+	k->run(&k->data, &ctx, data, data, op->size, (uint8_t *)nonce, (uint8_t *)aad,
+		esp_op_aad(op, aad), tag, 16);
 }
 
 // RFC 4543 section 3.3: all of the packet but the ICV is only authenticated.
@@ -255,11 +258,11 @@ static void run_gmac(struct esp_crypto_thread *t, struct esp_op *op, uint8_t *ta
 {
 	const struct gcm_key *k = &mb_key(op->key)->gcm;
 	struct gcm_context_data ctx;
-	uint8_t nonce[12], aad[12];
+	uint64_t nonce[2], aad[2];
 
 	esp_op_nonce(op, nonce);
-	k->gmac_init(&k->data, &ctx, nonce, sizeof(nonce));
-	k->gmac_update(&k->data, &ctx, aad, esp_op_aad(op, aad));
+	k->gmac_init(&k->data, &ctx, (uint8_t *)nonce, 12);
+	k->gmac_update(&k->data, &ctx, (uint8_t *)aad, esp_op_aad(op, aad));
 	k->gmac_update(&k->data, &ctx, op->esp + ESP_HEADER_SIZE, 8 + (uint64_t)op->size);
 	k->gmac_finalize(&k->data, &ctx, tag, 16);
 }
@@ -269,10 +272,11 @@ static void run_chacha(struct esp_crypto_thread *t, struct esp_op *op, uint8_t *
 	uint8_t *data = op->esp + ESP_HEADER_SIZE + 8;
 	const uint8_t *key = mb_key(op->key)->chacha;
 	struct chacha20_poly1305_context_data ctx;
-	uint8_t nonce[12], aad[12];
+	uint64_t nonce[2], aad[2];
 
 	esp_op_nonce(op, nonce);
-	IMB_CHACHA20_POLY1305_INIT(t->mgr, key, &ctx, nonce, aad, esp_op_aad(op, aad));
+	IMB_CHACHA20_POLY1305_INIT(
+		t->mgr, key, &ctx, (uint8_t *)nonce, (uint8_t *)aad, esp_op_aad(op, aad));
 	if (seal)
 		IMB_CHACHA20_POLY1305_ENC_UPDATE(t->mgr, key, &ctx, data, data, op->size);
 	else
@@ -289,10 +293,19 @@ static void run_combined(struct esp_crypto_thread *t, struct esp_op *op, uint8_t
 	}
 }
 
-static void key_prefetch(const struct esp_key *k)
+// What this packet will need of its key: round keys, and of the powers of the hash key, whose
+// lowest stands last, as many as there are blocks. Of other ciphers' keys everything.
+static void key_prefetch(const struct esp_op *op)
 {
-	for (size_t at = 0; at < sizeof(struct gcm_key) + LINE; at += LINE)
-		__builtin_prefetch((const uint8_t *)k + at);
+	const uint8_t *k = (const uint8_t *)mb_key(op->key), *end = k + sizeof(struct gcm_key);
+	size_t blocks = op->size / 16 + 2, from = ROUND_KEYS;
+
+	if (op->key->suite->hmac == ESP_HMAC_NONE && blocks < POWERS)
+		from += (POWERS - blocks) * 16;
+	for (size_t at = 0; at < ROUND_KEYS; at += LINE)
+		__builtin_prefetch(k + at);
+	for (const uint8_t *p = k + from / LINE * LINE; p < end; p += LINE)
+		__builtin_prefetch(p);
 }
 
 // -- CBC with HMAC
@@ -381,7 +394,7 @@ static void mb_seal(struct esp_crypto_thread *t, struct esp_op *ops, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
-			key_prefetch(ops[i + PREFETCH_AHEAD].key);
+			key_prefetch(&ops[i + PREFETCH_AHEAD]);
 		if (ops[i].key->suite->hmac == ESP_HMAC_NONE) {
 			run_combined(t, &ops[i], op_icv(&ops[i]), true);
 			ops[i].ok = true;
@@ -405,7 +418,7 @@ static void mb_open(struct esp_crypto_thread *t, struct esp_op *ops, unsigned n)
 		uint8_t *icv = op_icv(&ops[i]);
 
 		if (i + PREFETCH_AHEAD < n)
-			key_prefetch(ops[i + PREFETCH_AHEAD].key);
+			key_prefetch(&ops[i + PREFETCH_AHEAD]);
 		if (ops[i].key->suite->hmac == ESP_HMAC_NONE) {
 			run_combined(t, &ops[i], tag, false);
 			ops[i].ok = esp_crypto_equal(tag, icv, sizeof(tag));

@@ -157,16 +157,16 @@ static bool run_combined(const struct esp_op *op)
 	const struct ssl_key *m = ssl_key(op->key);
 	bool gmac = op->key->suite->kind == ESP_KIND_GMAC;
 	uint8_t *iv = op->esp + ESP_HEADER_SIZE, *data = iv + 8, *icv = op_icv(op);
-	uint8_t nonce[12], aad[12];
+	uint64_t nonce[2], aad[2];
 	unsigned aad_size = esp_op_aad(op, aad);
 	int size;
 
 	esp_op_nonce(op, nonce);
-	if (EVP_CipherInit_ex(m->cipher, NULL, NULL, NULL, nonce, -1) != 1)
+	if (EVP_CipherInit_ex(m->cipher, NULL, NULL, NULL, (uint8_t *)nonce, -1) != 1)
 		return false;
 	if (!m->seal && EVP_CIPHER_CTX_ctrl(m->cipher, EVP_CTRL_AEAD_SET_TAG, 16, icv) != 1)
 		return false;
-	if (EVP_CipherUpdate(m->cipher, NULL, &size, aad, (int)aad_size) != 1)
+	if (EVP_CipherUpdate(m->cipher, NULL, &size, (uint8_t *)aad, (int)aad_size) != 1)
 		return false;
 	if (gmac) {
 		if (EVP_CipherUpdate(m->cipher, NULL, &size, iv, 8 + (int)op->size) != 1)

@@ -8,8 +8,6 @@
 #include "esp_stage.h"
 #include "tos.h"
 
-#define AHEAD 4 // packets between a prefetch and its use
-
 // -- finding ESP
 
 static enum drop_reason find_after(struct rte_mbuf *m, unsigned offset, struct esp_at *ret_at)
@@ -161,9 +159,11 @@ static enum drop_reason selectors_check(const struct esp_sa *sa, const struct pa
 	const struct esp_policy *policy = __atomic_load_n(&sa->policy, __ATOMIC_ACQUIRE);
 	struct esp_flow flow;
 
+	if (likely(policy == &esp_policy_open))
+		return DROP_NONE;
 	if (unlikely(policy == NULL))
 		return DROP_ESP_SELECTOR;
-	if (likely(esp_policy_any(policy)))
+	if (esp_policy_any(policy))
 		return DROP_NONE;
 	if (!esp_flow_read(in->p, in->size, &flow) || !esp_policy_in(policy, &flow))
 		return DROP_ESP_SELECTOR;
@@ -313,17 +313,27 @@ static enum drop_reason decap_chain(struct esp_ctx *ctx, struct rte_mbuf *m, str
 	return finish(ctx, m, sa, at, seq, &op);
 }
 
+// Where the packet's bit of the replay window is.
+static void replay_prefetch(
+	const struct esp_sa *sa, const struct rte_mbuf *m, const struct esp_at *at)
+{
+	uint32_t seq =
+		esp_be32(rte_pktmbuf_mtod_offset(m, const uint8_t *, (uint32_t)at->offset + 4));
+
+	__builtin_prefetch(&sa->ring[seq / 64 & sa->replay.mask]);
+}
+
 void esp_decap(struct esp_ctx *ctx, struct rte_mbuf **pkts, struct esp_sa **sas,
 	const struct esp_at *at, uint8_t *ret_verdicts, uint16_t n)
 {
 	ctx->len = 0;
-	for (uint16_t i = 0; i < n && i < AHEAD; i++)
+	for (uint16_t i = 0; i < n; i++)
 		esp_sa_prefetch(sas[i]);
+	for (uint16_t i = 0; i < n; i++)
+		replay_prefetch(sas[i], pkts[i], &at[i]);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		if (i + AHEAD < n)
-			esp_sa_prefetch(sas[i + AHEAD]);
 		ret_verdicts[i] = (uint8_t)admit(ctx, m, sas[i], &at[i], &ctx->seq[i]);
 		if (unlikely(ret_verdicts[i] != DROP_NONE || esp_chained(m)))
 			continue;

@@ -8,8 +8,6 @@
 #include "esp_stage.h"
 #include "tos.h"
 
-#define AHEAD 4 // packets between a prefetch and its use
-
 // What of the packet as it came shapes the outer header.
 struct inner {
 	uint32_t size; // bytes that are encrypted, before padding
@@ -170,13 +168,10 @@ static enum drop_reason prepare(
 void esp_encap_prepare(struct esp_ctx *ctx, struct rte_mbuf **pkts, struct esp_sa **sas,
 	uint8_t *ret_verdicts, uint16_t n)
 {
-	for (uint16_t i = 0; i < n && i < AHEAD; i++)
+	for (uint16_t i = 0; i < n; i++)
 		esp_sa_prefetch(sas[i]);
-	for (uint16_t i = 0; i < n; i++) {
-		if (i + AHEAD < n)
-			esp_sa_prefetch(sas[i + AHEAD]);
+	for (uint16_t i = 0; i < n; i++)
 		ret_verdicts[i] = (uint8_t)prepare(ctx, pkts[i], sas[i], i);
-	}
 }
 
 static void op_fill(

@@ -6,6 +6,7 @@
 
 #include "conn/conn_in.h"
 #include "graph.h"
+#include "esp_stage.h"
 #include "ipsec.h"
 #include "rcu.h"
 
@@ -16,27 +17,40 @@ struct in_vector {
 	uint16_t len;
 };
 
-// Those whose SPI may be one of ours; the SAs' memory is on its way.
+// Those that are ESP; where their SAs are found is on its way.
 static void find(struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct in_vector *v)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 		enum drop_reason reason = esp_find(m, &v->at[v->len]);
-		struct esp_sa *sa;
 
 		if (unlikely(reason != DROP_NONE)) {
 			packet_drop(w, m, reason);
 			continue;
 		}
-		sa = esp_lookup_in(ipsec_lookup, v->at[v->len].spi);
-		if (unlikely(sa == NULL)) {
-			packet_drop(w, m, DROP_ESP_UNKNOWN_SPI);
-			continue;
-		}
-		__builtin_prefetch(sa);
-		v->sas[v->len] = sa;
+		__builtin_prefetch(esp_lookup_in_at(ipsec_lookup, v->at[v->len].spi));
 		v->pkts[v->len++] = m;
 	}
+}
+
+// Those whose SPI may be one of ours; the SAs' memory is on its way.
+static void find_sas(struct worker *w, struct in_vector *v)
+{
+	uint16_t len = 0;
+
+	for (uint16_t i = 0; i < v->len; i++) {
+		struct esp_sa *sa = esp_lookup_in(ipsec_lookup, v->at[i].spi);
+
+		if (unlikely(sa == NULL)) {
+			packet_drop(w, v->pkts[i], DROP_ESP_UNKNOWN_SPI);
+			continue;
+		}
+		esp_sa_prefetch(sa);
+		v->pkts[len] = v->pkts[i];
+		v->at[len] = v->at[i];
+		v->sas[len++] = sa;
+	}
+	v->len = len;
 }
 
 // Those that are this worker's.
@@ -60,6 +74,15 @@ static void keep_own(struct worker *w, struct in_vector *v)
 		v->at[len++] = v->at[i];
 	}
 	v->len = len;
+}
+
+// For deliver(): the connections of what is about to be opened.
+static void fetch_conns(struct worker *w, const struct in_vector *v)
+{
+	for (uint16_t i = 0; i < v->len; i++) {
+		__builtin_prefetch(rcu_load(&conn_fwd_table[v->sas[i]->conn_index]));
+		__builtin_prefetch(&w->conns[v->sas[i]->conn_index], 1);
+	}
 }
 
 static void deliver(struct worker *w, struct rte_mbuf *m, const struct esp_sa *sa)
@@ -91,8 +114,10 @@ static void esp_in_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 
 	v.len = 0;
 	find(w, pkts, n, &v);
+	find_sas(w, &v);
 	keep_own(w, &v);
 	ctx->now_ns = worker_now(w);
+	fetch_conns(w, &v);
 	esp_decap(ctx, v.pkts, v.sas, v.at, verdicts, v.len);
 	for (uint16_t i = 0; i < v.len; i++) {
 		if (likely(verdicts[i] == DROP_NONE)) {

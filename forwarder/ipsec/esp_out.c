@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "ip/fragment.h"
 #include "ip/encap.h"
+#include "esp_stage.h"
 #include "ipsec.h"
 #include "offload.h"
 #include "rcu.h"
@@ -51,9 +52,15 @@ static enum drop_reason choose(
 	const struct rte_mbuf *m, const struct adj *adj, struct esp_sa **ret_sa)
 {
 	const struct conn_fwd *c = rcu_load(&conn_fwd_table[adj->conn]);
-	const struct esp_policy_set *set = esp_lookup_out(ipsec_lookup, adj->conn);
+	struct esp_sa *sole = esp_lookup_sole(ipsec_lookup, adj->conn);
+	const struct esp_policy_set *set;
 	const struct esp_policy *policy;
 
+	if (likely(c != NULL && sole != NULL && sole->conn == c->id)) {
+		*ret_sa = sole;
+		return DROP_NONE;
+	}
+	set = esp_lookup_out(ipsec_lookup, adj->conn);
 	if (unlikely(c == NULL || set == NULL || set->list[0]->conn != c->id))
 		return DROP_CONN_DOWN;
 	policy = esp_policy_choose(set, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
@@ -120,13 +127,39 @@ static void take(struct worker *w, struct out_vector *v, struct rte_mbuf *m)
 	add(w, v, m, sa);
 }
 
+// Adjacency, then connection, then SA: each tells where the next one is, so a vector goes through
+// them in step.
+static void fetch(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t conns[NODE_VECTOR];
+
+	for (uint16_t i = 0; i < n; i++)
+		__builtin_prefetch(rcu_load(&adj_table[packet_meta(pkts[i])->out]));
+	for (uint16_t i = 0; i < n; i++) {
+		const struct adj *adj = rcu_load(&adj_table[packet_meta(pkts[i])->out]);
+
+		conns[i] = adj->conn;
+		__builtin_prefetch(&conn_fwd_table[adj->conn]);
+		__builtin_prefetch(&ipsec_lookup->soles[adj->conn]);
+		__builtin_prefetch(&w->conns[adj->conn], 1);
+		if (adj->meter != NULL)
+			__builtin_prefetch(adj->meter, 1);
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		const struct esp_sa *sa = esp_lookup_sole(ipsec_lookup, conns[i]);
+
+		__builtin_prefetch(rcu_load(&conn_fwd_table[conns[i]]));
+		if (sa != NULL)
+			esp_sa_prefetch(sa);
+	}
+}
+
 static void esp_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct out_vector v;
 
 	v.len = 0;
-	for (uint16_t i = 0; i < n; i++)
-		__builtin_prefetch(rcu_load(&adj_table[packet_meta(pkts[i])->out]));
+	fetch(w, pkts, n);
 	for (uint16_t i = 0; i < n; i++)
 		take(w, &v, pkts[i]);
 	flush(w, &v);

@@ -6,6 +6,8 @@
 
 #define MAX_EXTENSIONS 8
 
+struct esp_policy esp_policy_open;
+
 enum {
 	PROTO_HOPOPTS = 0,
 	PROTO_ICMP = 1,

@@ -28,6 +28,9 @@ struct esp_policy {
 	struct esp_sa *out; // NULL: none now
 };
 
+// Lets everything pass.
+extern struct esp_policy esp_policy_open;
+
 // A connection's policies, lowest child first. Replaced whole.
 struct esp_policy_set {
 	uint32_t len;

@@ -61,6 +61,7 @@ struct esp_table *esp_table_new(const struct esp_crypto *crypto, uint32_t conns_
 
 	t->crypto = crypto;
 	t->lookup.conns = xcalloc(conns_len, sizeof(*t->lookup.conns));
+	t->lookup.soles = xcalloc(conns_len, sizeof(*t->lookup.soles));
 	t->lookup.conns_len = conns_len;
 	t->ledger = ledger_new(ESP_LEDGER_MAX);
 	slab_init(&t->slab, (sizeof(struct entry) + 63) / 64 * 64);
@@ -105,6 +106,7 @@ void esp_table_free(struct esp_table *t)
 	slab_fini(&t->slab);
 	ledger_free(t->ledger);
 	free(t->lookup.conns);
+	free(t->lookup.soles);
 	free(t);
 }
 
@@ -115,14 +117,23 @@ struct esp_lookup *esp_table_lookup(struct esp_table *t)
 
 // -- connections and policies
 
+static void sole_refresh(struct esp_table *t, const struct conn *c)
+{
+	bool sole = c->set != NULL && c->set->len == 1 && esp_policy_any(c->set->list[0]);
+
+	rcu_store(&t->lookup.soles[c->index].sa, sole ? c->set->list[0]->out : NULL);
+}
+
 // The connection was taken away and is back under another index.
 static void conn_move(struct esp_table *t, struct conn *c, uint32_t index)
 {
 	struct entry *e;
 
 	rcu_store(&t->lookup.conns[c->index], NULL);
+	rcu_store(&t->lookup.soles[c->index].sa, NULL);
 	c->index = index;
 	rcu_store(&t->lookup.conns[c->index], c->set);
+	sole_refresh(t, c);
 	LIST_FOREACH(e, &c->sas, of_conn)
 	__atomic_store_n(&e->sa.conn_index, index, __ATOMIC_RELAXED);
 }
@@ -194,8 +205,15 @@ static void set_replace(
 	}
 	c->set = set;
 	rcu_store(&t->lookup.conns[c->index], set);
+	sole_refresh(t, c);
 	if (gone != NULL)
 		rcu_defer(free, gone);
+}
+
+// One object for all that let everything pass: workers need not look into it.
+static struct esp_policy *inbound_policy(struct esp_policy *p)
+{
+	return p != NULL && esp_policy_any(p) ? &esp_policy_open : p;
 }
 
 static void inbound_point(const struct conn *c, uint32_t child, struct esp_policy *p)
@@ -204,7 +222,7 @@ static void inbound_point(const struct conn *c, uint32_t child, struct esp_polic
 
 	LIST_FOREACH(e, &c->sas, of_conn)
 	if (e->key.dir == API_SA_IN && e->sa.child == child)
-		rcu_store(&e->sa.policy, p);
+		rcu_store(&e->sa.policy, inbound_policy(p));
 }
 
 int esp_table_policy_set(struct esp_table *t, const struct api_sa_policy *want,
@@ -399,7 +417,7 @@ static void entry_link(struct esp_table *t, struct entry *e, const struct esp_pl
 	e->raised |= esp_sa_activate(&e->sa, slot->active, slot->iv_epoch);
 	__atomic_fetch_or(&e->sa.events, e->raised, __ATOMIC_RELAXED);
 	if (e->key.dir == API_SA_IN) {
-		e->sa.policy = policy_find(e->conn, e->sa.child);
+		e->sa.policy = inbound_policy(policy_find(e->conn, e->sa.child));
 		dir_grow(t, e->sa.slot, API_SPI_INDEX(e->key.spi));
 		rcu_store(&t->lookup.slots[e->sa.slot]->sas[API_SPI_INDEX(e->key.spi)], &e->sa);
 		return;
@@ -407,6 +425,7 @@ static void entry_link(struct esp_table *t, struct entry *e, const struct esp_pl
 	for (uint32_t i = 0; e->conn->set != NULL && i < e->conn->set->len; i++)
 		if (e->conn->set->list[i]->want.out_spi == e->key.spi)
 			rcu_store(&e->conn->set->list[i]->out, &e->sa);
+	sole_refresh(t, e->conn);
 }
 
 int esp_table_set(struct esp_table *t, const struct api_sa *want, const struct esp_place *place,
@@ -460,6 +479,7 @@ int esp_table_del(struct esp_table *t, uint32_t conn, uint32_t spi, uint8_t dir)
 	for (uint32_t i = 0; e->conn->set != NULL && i < e->conn->set->len; i++)
 		if (e->conn->set->list[i]->out == &e->sa)
 			rcu_store(&e->conn->set->list[i]->out, NULL);
+	sole_refresh(t, e->conn);
 	if (e->ledger != NULL)
 		ledger_put(t->ledger, e->ledger,
 			__atomic_load_n(&e->sa.counter, __ATOMIC_RELAXED) + NONCE_MARGIN);

@@ -25,9 +25,16 @@ struct esp_spi_dir {
 	struct esp_sa *sas[]; // by the SPI's index; ctl: rw, worker: ro
 };
 
+// The one SA of a connection with a single policy that lets everything pass; NULL: ask its
+// policies.
+struct esp_sole {
+	struct esp_sa *sa; // ctl: rw, worker: ro; the SA names its connection
+};
+
 struct esp_lookup {
 	struct esp_spi_dir *slots[ESP_SLOTS]; // ctl: rw, worker: ro
 	struct esp_policy_set **conns;        // by connection index; ctl: rw, worker: ro
+	struct esp_sole *soles;               // likewise
 	uint32_t conns_len;
 };
 
@@ -52,6 +59,20 @@ static inline struct esp_sa *esp_lookup_in(const struct esp_lookup *l, uint32_t 
 	if (dir == NULL || index >= dir->len)
 		return NULL;
 	return __atomic_load_n(&dir->sas[index], __ATOMIC_ACQUIRE);
+}
+
+// Where esp_lookup_in() will look; NULL: nowhere.
+static inline const void *esp_lookup_in_at(const struct esp_lookup *l, uint32_t spi)
+{
+	const struct esp_spi_dir *dir = __atomic_load_n(&l->slots[spi >> 20], __ATOMIC_ACQUIRE);
+	uint32_t index = spi & 0xffff;
+
+	return dir != NULL && index < dir->len ? &dir->sas[index] : NULL;
+}
+
+static inline struct esp_sa *esp_lookup_sole(const struct esp_lookup *l, uint32_t conn)
+{
+	return conn < l->conns_len ? __atomic_load_n(&l->soles[conn].sa, __ATOMIC_ACQUIRE) : NULL;
 }
 
 static inline const struct esp_policy_set *esp_lookup_out(const struct esp_lookup *l, uint32_t conn)
