@@ -147,12 +147,18 @@ static void add_via(struct members *m, struct nexthop *n, const struct api_path 
 
 static void add_path(struct members *m, struct nexthop *n, const struct api_path *p)
 {
-	uint64_t identity = hash_bytes(p, sizeof(*p), 0);
+	struct api_path plain = *p;
 	unsigned weight = p->weight;
+	uint64_t identity;
+	struct adj *adj;
+
+	plain.weight = 0; // another weight draws or gives flows and reshuffles none
+	identity = hash_bytes(&plain, sizeof(plain), 0);
 
 	switch (p->type) {
 	case API_PATH_CONN:
-		add_member(m, conn_adj_new(p->id, n->key.vrf, &p->via, &weight), weight, identity);
+		adj = conn_adj_new(p->id, n->key.vrf, &p->via, &weight);
+		add_member(m, adj, weight, identity);
 		break;
 	case API_PATH_SUBNET:
 		add_member(m, subnet_adj_new(p->id, n->key.vrf), weight, identity);
