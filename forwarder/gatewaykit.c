@@ -43,24 +43,36 @@ unsigned api_server_event_lossy(
 	return 1;
 }
 
+static struct api_conn_stats emitted;
+static uint64_t cursor[4];
+
 int api_emit(struct api_emit *e, const void *object, size_t size)
 {
+	if (size == sizeof(emitted))
+		memcpy(&emitted, object, size);
 	return 0;
 }
 
 uint64_t *api_emit_cursor(struct api_emit *e)
 {
-	static uint64_t cursor[4];
-
 	return cursor;
 }
 
-static const struct api_handler *handler_of(uint16_t type)
+const struct api_handler *kit_handler(uint16_t type)
 {
 	for (unsigned i = 0; i < handlers_len; i++)
 		if (handlers[i]->type == type)
 			return handlers[i];
-	abort();
+	return NULL;
+}
+
+static const struct api_handler *handler_of(uint16_t type)
+{
+	const struct api_handler *h = kit_handler(type);
+
+	if (!h)
+		abort();
+	return h;
 }
 
 int kit_set(uint16_t type, const void *object, size_t size)
@@ -75,6 +87,17 @@ int kit_del(uint16_t type, const void *key)
 	struct api_error error = {0};
 
 	return handler_of(type)->del(NULL, key, &error);
+}
+
+void kit_stats(uint32_t conn, struct api_conn_stats *ret_stats)
+{
+	const struct api_conn_stats want = {.conn = conn};
+
+	memset(cursor, 0, sizeof(cursor));
+	memset(&emitted, 0, sizeof(emitted));
+	handler_of(API_TYPE_CONN_STATS)->dump(NULL, &want, NULL);
+	assert_int_equal(emitted.conn, conn);
+	*ret_stats = emitted;
 }
 
 // -- the tenants

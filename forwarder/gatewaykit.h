@@ -63,6 +63,8 @@ int kit_teardown(void **state);
 // Wanted state: the handler's answer. kit_set_all sends everything, returns how many changed.
 int kit_set(uint16_t type, const void *object, size_t size);
 int kit_del(uint16_t type, const void *key);
+struct api_handler;
+const struct api_handler *kit_handler(uint16_t type); // NULL: none of the kit's
 unsigned kit_set_all(struct kit *k);
 int kit_try_slot(struct kit *k, uint64_t epoch, bool active);
 void kit_set_slot(struct kit *k, uint64_t epoch, bool active);
@@ -91,6 +93,7 @@ void kit_arp_reply(struct kit *k, uint16_t port, uint16_t vlan, uint32_t sender)
 void kit_tenant_arp(struct kit *k, unsigned tenant, uint32_t sender, uint32_t target);
 void kit_ping(struct kit *k, unsigned tenant, uint32_t src, uint32_t dst);
 
+void kit_stats(uint32_t conn, struct api_conn_stats *ret_stats);
 void kit_run(struct kit *k);     // worker
 void kit_control(struct kit *k); // control thread's packets, then the worker again
 bool kit_take(struct kit *k, struct testbed_result *ret_result);

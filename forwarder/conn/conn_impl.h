@@ -32,7 +32,7 @@ struct conn {
 	struct neighbour *neighbours[CONN_L3_NEIGHBOURS];
 	uint32_t neighbour_adj[CONN_L3_NEIGHBOURS]; // of those found on demand, else 0
 	// rates
-	uint64_t last_in_bytes, last_out_bytes, in_kbps, out_kbps;
+	uint64_t last_in_bytes, last_out_bytes, in_kbps, out_kbps, measured_ms;
 	struct api_conn api;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a connection has carried: sums over the workers' counters, and rates over the last second.
+// What a connection has carried: sums over the workers' counters, and rates over about a second.
 
 #include <stdlib.h>
 
@@ -8,6 +8,8 @@
 #include "drop.h"
 #include "server.h"
 #include "worker.h"
+
+#define RATE_MS 1000 // over which rates are measured
 
 struct api_server *conn_server;
 
@@ -77,25 +79,44 @@ int conn_stats_dump(void *ctx, const void *filter, struct api_emit *emit)
 	return 0;
 }
 
+static void measure(struct conn *c, uint64_t now_ms)
+{
+	uint64_t in = 0, out = 0, ms = now_ms - c->measured_ms;
+
+	for (unsigned i = 0; i < worker_count; i++) {
+		const struct worker *w = worker_table[i];
+
+		if (!w || c->index >= w->conns_size)
+			continue;
+		in += w->conns[c->index].in_bytes;
+		out += w->conns[c->index].out_bytes;
+	}
+	if (c->measured_ms && ms) {
+		c->in_kbps = (in - c->last_in_bytes) * 8 / ms;
+		c->out_kbps = (out - c->last_out_bytes) * 8 / ms;
+	}
+	c->last_in_bytes = in;
+	c->last_out_bytes = out;
+	c->measured_ms = now_ms;
+}
+
+// A share of the table each time, so that each connection has its turn once in RATE_MS and no call
+// takes long.
 void conn_tick(uint64_t now_ms)
 {
 	static uint64_t last_ms;
-	uint64_t ms = now_ms - last_ms;
+	static uint32_t next;
+	uint64_t ms = now_ms > last_ms ? now_ms - last_ms : 0;
+	uint32_t len =
+		(uint32_t)(ms >= RATE_MS ? CONN_MAX : (CONN_MAX * ms + RATE_MS - 1) / RATE_MS);
 
-	if (ms < 1000)
-		return;
 	last_ms = now_ms;
-	for (uint32_t i = 0; i < CONN_MAX; i++) {
-		struct conn *c = conn_by_index(i);
-		struct api_conn_stats now = {0};
+	for (; len; len--) {
+		struct conn *c = conn_by_index(next);
 
-		if (!c)
-			continue;
-		sum(c, &now);
-		c->in_kbps = (now.in_bytes - c->last_in_bytes) * 8 / ms;
-		c->out_kbps = (now.out_bytes - c->last_out_bytes) * 8 / ms;
-		c->last_in_bytes = now.in_bytes;
-		c->last_out_bytes = now.out_bytes;
+		next = (next + 1) % CONN_MAX;
+		if (c)
+			measure(c, now_ms);
 	}
 }
 
