@@ -326,6 +326,69 @@ static void vxlan_and_gre_join_over_and_with_both_versions(void **state)
 		}
 }
 
+static uint8_t tos_of(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] : (uint8_t)(be16(load16(ip)) >> 4);
+}
+
+// RFC 6040 figure 4, by inner and outer ECN; 0xff: dropped.
+static const uint8_t combined[4][4] = {{0, 0, 0, 0xff}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
+
+static void expect_tos(struct kit *k, unsigned inner_at, uint8_t want)
+{
+	struct testbed_result r;
+	const uint8_t *p;
+
+	if (want == 0xff) {
+		kit_expect_drop(k, DROP_ECN_INVALID);
+		return;
+	}
+	p = take_sent(k, &r, 0);
+	assert_int_equal(tos_of(p), 0xb8 | want);
+	assert_int_equal(
+		tos_of(p + (p[0] >> 4 == 4 ? IP4_SIZE : IP6_SIZE) + inner_at), 0xb8 | want);
+	testbed_put(&r);
+	assert_false(kit_take(k, &r));
+}
+
+static void outer_headers(struct kit *k, struct frame *f, const struct ip_addr *from,
+	const struct ip_addr *to, uint8_t tos)
+{
+	f->tos = tos;
+	frame_ip(f, from, to);
+	frame_eth(f, port_mac[0], router_mac);
+	receive(k, 0, f);
+}
+
+static void dscp_and_congestion_marks_cross_in_all_four_combinations(void **state)
+{
+	struct kit *k = *state;
+
+	for (unsigned n = 0; n < 64; n++) {
+		uint8_t o = n & 32 ? 6 : 4, i = n & 16 ? 6 : 4, in_ecn = n / 4 % 4, out_ecn = n % 4;
+		struct side out = outer_of(o);
+		struct inside in = inner_of(i);
+		struct frame f;
+
+		frame_payload(&f, 100);
+		frame_udp(&f, 1, 2);
+		f.tos = 0xb8 | in_ecn;
+		frame_ip(&f, &in.vm, &in.site);
+		frame_eth(&f, gateway_mac, vm_mac);
+		frame_vxlan(&f, 6000 + o);
+		outer_headers(k, &f, &out.host, &out.slot, 0x28 | out_ecn); // its DSCP has no say
+		expect_tos(k, 8, combined[in_ecn][out_ecn]);
+
+		frame_payload(&f, 100);
+		frame_udp(&f, 1, 2);
+		f.tos = 0xb8 | in_ecn;
+		frame_ip(&f, &in.site, &in.vm);
+		frame_gre(&f, 9000 + o);
+		outer_headers(k, &f, &out.site, &out.slot, 0x28 | out_ecn);
+		expect_tos(k, 8 + 8 + 14, combined[in_ecn][out_ecn]);
+	}
+}
+
 static void vxlan_and_vlan_join_with_both_versions(void **state)
 {
 	struct kit *k = *state;
@@ -639,6 +702,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ip6_case(vxlan_and_gre_join_over_and_with_both_versions),
+		ip6_case(dscp_and_congestion_marks_cross_in_all_four_combinations),
 		ip6_case(vxlan_and_vlan_join_with_both_versions),
 		ip6_case(a_large_ipv6_packet_is_refused_with_the_mtu),
 		ip6_case(outer_ipv6_fragments_are_put_together),

@@ -105,6 +105,90 @@ static void congestion_marks_of_tunnels_are_combined(void **state)
 		}
 }
 
+// -- NVGRE
+
+static void use_nvgre(struct kit *k)
+{
+	struct api_subnet subnet = {
+		.vni = kit_vni(0), .vrf = 10, .encap = API_ENCAP_NVGRE, .prefix_count = 1};
+	struct ip_addr any = ip_from_v4(KIT_VM);
+
+	subnet.prefix[0] = prefix_make(&any, 24);
+	assert_true(kit_set(API_TYPE_SUBNET, &subnet, sizeof(subnet)) >= 0);
+}
+
+static void send_nvgre(
+	struct kit *k, uint32_t src, uint32_t vsid, uint8_t flow, uint8_t tos, uint8_t outer_tos)
+{
+	struct frame f;
+
+	inner(&f, KIT_VM, KIT_SITE, tos);
+	frame_eth(&f, gateway_mac, vm_mac);
+	frame_nvgre(&f, vsid);
+	f.p[7] = flow; // any FlowID is the sender's choice
+	outer(&f, src, outer_tos);
+	receive(k, &f);
+}
+
+static void nvgre_joins_hosts_both_ways(void **state)
+{
+	struct kit *k = *state;
+	struct testbed_result r;
+	size_t size;
+	const uint8_t *p;
+
+	use_nvgre(k);
+	send_nvgre(k, KIT_HOST_PA, kit_vni(0), 0x5a, 0, 0);
+	assert_true(kit_take(k, &r));
+	assert_int_equal(r.end, TESTBED_TX);
+	assert_int_equal(be32(load32(testbed_bytes(&r, &size) + 38)), kit_gre_key(0));
+	testbed_put(&r);
+	send_gre(k, KIT_VM, 0, 0);
+	assert_true(kit_take(k, &r));
+	assert_int_equal(r.end, TESTBED_TX);
+	p = testbed_bytes(&r, &size);
+	assert_int_equal(size, ETH_SIZE + IP4_SIZE + 8 + ETH_SIZE + 88);
+	assert_int_equal(p[ETH_SIZE + 9], IP_PROTO_GRE);
+	assert_int_equal(be32(load32(p + 26)), KIT_SLOT_PA);
+	assert_int_equal(be32(load32(p + 30)), KIT_HOST_PA);
+	assert_int_equal(be16(load16(p + 34)), GRE_KEY);
+	assert_int_equal(be16(load16(p + 36)), ETH_TYPE_TEB);
+	assert_int_equal(be32(load32(p + 38)) >> 8, kit_vni(0));
+	assert_memory_equal(p + 42, vm_mac, 6);
+	assert_int_equal(be16(load16(p + 54)), ETH_TYPE_IP4);
+	assert_int_equal(be32(load32(p + 56 + 16)), KIT_VM);
+	testbed_put(&r);
+}
+
+static void nvgre_keeps_tenants_and_encapsulations_apart(void **state)
+{
+	struct kit *k = *state;
+
+	send_nvgre(k, KIT_HOST_PA, kit_vni(0), 0, 0, 0); // the subnet is VXLAN's
+	kit_expect_drop(k, DROP_VXLAN_UNKNOWN_VNI);
+	use_nvgre(k);
+	send_vxlan(k, KIT_SITE, 0, 0);
+	kit_expect_drop(k, DROP_VXLAN_UNKNOWN_VNI);
+	send_nvgre(k, KIT_HOST_PA, 4242, 0, 0, 0);
+	kit_expect_drop(k, DROP_VXLAN_UNKNOWN_VNI);
+	send_nvgre(k, KIT_HOST_PA + 1, kit_vni(0), 0, 0, 0); // the other tenant's host
+	kit_expect_drop(k, DROP_VXLAN_UNKNOWN_VTEP);
+}
+
+static void nvgre_carries_dscp_and_congestion_marks(void **state)
+{
+	struct kit *k = *state;
+
+	use_nvgre(k);
+	for (uint8_t in = 0; in < 4; in++)
+		for (uint8_t out = 0; out < 4; out++) {
+			send_nvgre(k, KIT_HOST_PA, kit_vni(0), 0, 0xb8 | in, 0x28 | out);
+			expect_tos(k, ETH_SIZE + 28, combined[in][out]);
+			send_gre(k, KIT_VM, 0xb8 | in, 0x28 | out);
+			expect_tos(k, ETH_SIZE + 28 + ETH_SIZE, combined[in][out]);
+		}
+}
+
 // -- a slot that moved
 
 static void set_relay(struct kit *k, uint64_t epoch, const char *to)
@@ -201,6 +285,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		kit_test(congestion_marks_of_tunnels_are_combined),
+		kit_test(nvgre_joins_hosts_both_ways),
+		kit_test(nvgre_keeps_tenants_and_encapsulations_apart),
+		kit_test(nvgre_carries_dscp_and_congestion_marks),
 		kit_test(a_moved_slots_packets_are_relayed),
 		kit_test(a_relayed_packet_is_taken_as_if_direct),
 		kit_test(nothing_is_relayed_twice),
