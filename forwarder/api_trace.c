@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conn/conn.h"
 #include "graph.h"
 #include "modules.h"
 #include "objects.h"
 #include "trace.h"
+#include "vrf/vrf.h"
 #include "worker_loop.h"
 
 #define POLL_MS     10
@@ -83,6 +85,10 @@ static int check(const struct api_trace *t, struct api_error *ret_error)
 		return refuse(ret_error, -EINVAL, "inject_size: at most 2048 bytes");
 	if (t->inject_size && (t->inject_port >= PORT_MAX || !port_table[t->inject_port]))
 		return refuse(ret_error, -ENODEV, "inject_port: no such port");
+	if (t->vrf && !vrf_find(t->vrf))
+		return refuse(ret_error, -ENOENT, "vrf: not known here");
+	if (t->conn && !conn_find(t->conn))
+		return refuse(ret_error, -ENOENT, "conn: not known here");
 	return 0;
 }
 
@@ -91,11 +97,14 @@ static int call_trace(void *ctx, const void *object, size_t size, int fd, struct
 {
 	static const struct timeval interval = {0, POLL_MS * 1000};
 	const struct api_trace *t = object;
-	struct trace_config config = {t->vrf, t->conn, t->inject_size != 0};
+	struct trace_config config = {.injected_only = t->inject_size != 0};
 	int r = check(t, ret_error);
 
-	if (r == 0)
-		r = trace_arm(&config);
+	if (r < 0)
+		return r;
+	config.vrf = t->vrf ? vrf_find(t->vrf)->index : 0;
+	config.conn = t->conn ? conn_index(conn_find(t->conn)) : 0;
+	r = trace_arm(&config);
 	if (r < 0)
 		return r;
 	r = t->inject_size ? inject(t) : 0;
