@@ -102,7 +102,7 @@ enum api_type {
 	API_TYPE_SA_STATS,        // api/sa.h
 	API_TYPE_SA_EVENT,        // api/sa.h
 	API_TYPE_BFD_STATE,       // api/bfd.h
-	API_TYPE_CAPTURE,         // api/capture.h (CALL, with a descriptor)
+	API_TYPE_CAPTURE,         // api/capture.h (CALL)
 	API_TYPE_MESSAGE_COUNT,   // struct api_message_count
 	API_TYPE_PUNT,            // api/punt.h: underlay datagrams for ike
 	API_TYPE_SA_RECORD,       // api/sa.h: CALL exports, SET imports

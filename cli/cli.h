@@ -32,6 +32,7 @@ struct cli {
 	double timeout_s;
 	const char *vrf;
 	long count;
+	long conn, rate, size; // gw capture
 	bool wait;
 	int argc; // words that are no options
 	char **argv;

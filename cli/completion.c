@@ -42,6 +42,6 @@ int cmd_completion(struct cli *cli)
 	printf("hostroutes slots operation' ;;\n\t2:gw) words='");
 	for (size_t i = 0; i < gw_subject_len; i++)
 		printf("%s ", gw_subjects[i].name);
-	printf("trace' ;;\n\t2:completion) words=bash ;;\n%s", script_tail);
+	printf("trace capture' ;;\n\t2:completion) words=bash ;;\n%s", script_tail);
 	return CLI_OK;
 }

@@ -201,8 +201,25 @@ static int gw_ask_doctor(struct cli *cli)
 	return ret;
 }
 
+static int gw_run_capture(struct cli *cli)
+{
+	struct api_sync *s;
+	int ret;
+
+	if (cli->argc != 2)
+		return cli_fail(CLI_USAGE, "usage: isthmus gw capture FILE [OPTION...]");
+	s = gw_open(cli, gw_subjects[0].socket);
+	if (!s)
+		return CLI_FAILED;
+	ret = gw_capture(cli, s);
+	api_sync_close(s);
+	return ret;
+}
+
 int cmd_gw(struct cli *cli)
 {
+	if (!strcmp(cli->argv[0], "capture"))
+		return gw_run_capture(cli);
 	if (!strcmp(cli->argv[0], "doctor"))
 		return gw_ask_doctor(cli);
 	if (cli->argc > 1)

@@ -49,5 +49,8 @@ struct api_sync;
 // gw doctor CONNECTION-ID over a connection to isthmus-ike: an exit code.
 int gw_doctor(struct cli *cli, struct api_sync *s);
 
+// gw capture FILE over a connection to the forwarder: an exit code.
+int gw_capture(struct cli *cli, struct api_sync *s);
+
 extern const struct gw_subject gw_subjects[];
 extern const size_t gw_subject_len;

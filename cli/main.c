@@ -47,6 +47,9 @@ static const struct option options[] = {
 	{"wait", no_argument, NULL, 'w'},
 	{"vrf", required_argument, NULL, 'v'},
 	{"count", required_argument, NULL, 'n'},
+	{"connection", required_argument, NULL, 'c'},
+	{"rate", required_argument, NULL, 'r'},
+	{"size", required_argument, NULL, 'z'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -66,7 +69,9 @@ static const char options_help[] =
 	"                           juniper, fortios, vyos, mikrotik, windows-rras, azure\n"
 	"  -t, --timeout SECONDS    of waiting (default 60)\n"
 	"      --socket PATH        gw: another daemon's socket\n"
-	"      --vrf N, --count N   gw: one tenant; trace: how many packets\n"
+	"      --vrf N, --count N   gw: one tenant; trace, capture: how many packets\n"
+	"      --connection N       gw capture: one connection\n"
+	"      --rate N, --size N   gw capture: at most, packets a second, bytes\n"
 	"  -h, --help, --version\n"
 	"\n"
 	"~/.config/isthmus/config (or ISTHMUS_CONFIG) may say server, cert, key, cacert:\n"
@@ -118,6 +123,9 @@ static void help_gw(void)
 		printf("  %-12s %s\n", gw_subjects[i].name, gw_subjects[i].help);
 	printf("  %-12s CONNECTION-ID: why its IPsec tunnel is not up (by isthmus-ike)\n",
 		"doctor");
+	printf("  %-12s FILE: packets in pcapng, inner and outer (--vrf, --connection, --count,\n"
+	       "  %-12s --rate, --size, --timeout); - is standard output\n",
+		"capture", "");
 	printf("  %-12s follow packets through the graph (--count, --vrf, --timeout)\n", "trace");
 }
 
@@ -190,6 +198,9 @@ static int read_option(struct cli *cli, int option, bool *help)
 	case 'w': cli->wait = true; return 0;
 	case 'v': cli->vrf = optarg; return 0;
 	case 'n': cli->count = strtol(optarg, NULL, 10); return 0;
+	case 'c': cli->conn = strtol(optarg, NULL, 10); return 0;
+	case 'r': cli->rate = strtol(optarg, NULL, 10); return 0;
+	case 'z': cli->size = strtol(optarg, NULL, 10); return 0;
 	case 'h': *help = true; return 0;
 	case 'o':
 		if (strcmp(optarg, "json") != 0 && strcmp(optarg, "table") != 0)
@@ -212,7 +223,10 @@ static const struct cli_command *find_command(const char *name)
 
 int main(int argc, char **argv)
 {
-	static struct cli cli = {.timeout_s = 60, .count = 10}; // owns what the file said
+	static struct cli cli = {.timeout_s = 60,
+		.count = 10,
+		.rate = 1000,
+		.size = 100 << 20}; // owns what the file said
 	const struct cli_command *c;
 	bool help = false;
 	int option, ret;

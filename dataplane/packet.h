@@ -43,7 +43,8 @@ struct packet_meta {
 	uint8_t flags;
 	uint8_t outer_tos; // of the header taken off, for RFC 6040
 	uint8_t node;      // where a packet handed to another worker goes on
-	uint8_t pad[3];
+	uint8_t start;     // of the frame, counted from buf_addr, while a capture runs; 0: unknown
+	uint8_t pad[2];
 };
 
 // Fixed, so that reaching it costs an addition of a constant.

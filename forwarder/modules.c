@@ -5,6 +5,7 @@ extern const struct module module_state;
 extern const struct module module_trace;
 extern const struct module module_gateway;
 extern const struct module module_ipsec;
+extern const struct module module_capture;
 
 // In the order in which they start; they end in reverse.
 const struct module *const modules[] = {
@@ -12,6 +13,7 @@ const struct module *const modules[] = {
 	&module_trace,
 	&module_gateway,
 	&module_ipsec,
+	&module_capture,
 };
 
 const size_t modules_len = sizeof(modules) / sizeof(modules[0]);
