@@ -19,6 +19,12 @@
 #define ROWS         "plan/"
 #define CERTIFICATES "fleet/certificate/"
 
+#define MARKS 1024 // steps whose revisions are remembered while a report is awaited
+
+struct mark {
+	uint64_t step, revision;
+};
+
 struct wire {
 	struct event_base *base;
 	const struct resource_store *resources;
@@ -30,8 +36,11 @@ struct wire {
 	struct translate translate;
 	struct describe describe;
 	struct event *again; // the plan wants a step without a change
-	uint64_t epoch;      // the last number taken from the store
-	bool stepping;       // rows of the plan come back as a change: nothing to do
+	struct mark marks[MARKS];
+	uint64_t marks_len; // all that ever were: the last is at (len - 1) % MARKS
+	bool awaits;        // the plan waits for a gateway's report
+	uint64_t epoch;     // the last number taken from the store
+	bool stepping;      // rows of the plan come back as a change: nothing to do
 	struct rest_hooks hooks;
 	struct rest_list host_routes, slots;
 };
@@ -164,6 +173,37 @@ static void step_later(struct wire *w, int64_t at_ms)
 	event_add(w->again, &tv);
 }
 
+// The last step of which a gateway has done everything.
+static uint64_t step_reached(const struct wire *w, const char *gateway)
+{
+	uint64_t revision = fleet_reached(w->fleet, gateway);
+
+	for (uint64_t n = w->marks_len; n > 0 && n + MARKS > w->marks_len; n--) {
+		const struct mark *m = &w->marks[(n - 1) % MARKS];
+
+		if (m->revision <= revision)
+			return m->step;
+	}
+	return 0;
+}
+
+static void tell_reached(void *arg, const char *gateway)
+{
+	struct wire *w = arg;
+
+	if (plan_set_reached(w->plan, gateway, step_reached(w, gateway)))
+		step_later(w, now_ms(NULL));
+}
+
+static void note_step(struct wire *w, const struct plan_result *r)
+{
+	w->awaits = r->awaits;
+	if (!r->awaits)
+		return;
+	w->marks[w->marks_len++ % MARKS] = (struct mark){r->step, fleet_revision(w->fleet)};
+	fleet_each(w->fleet, tell_reached, w);
+}
+
 static void step(struct wire *w)
 {
 	struct plan_result r;
@@ -180,6 +220,7 @@ static void step(struct wire *w)
 	}
 	fleet_apply(w->fleet, r.events, r.events_len);
 	step_later(w, r.next_ms);
+	note_step(w, &r);
 	if (w->server)
 		server_wake(w->server);
 	rest_wake(w->rest);
@@ -237,6 +278,14 @@ static void on_iv_next(void *arg, const char *gateway, uint64_t next)
 
 	if (plan_set_iv_next(w->plan, gateway, next))
 		step_later(w, now_ms(NULL));
+}
+
+static void on_reached(void *arg, const char *gateway)
+{
+	struct wire *w = arg;
+
+	if (w->awaits)
+		tell_reached(w, gateway);
 }
 
 // -- certificates: the two newest of each gateway are good, so that a renewal drops nothing
@@ -360,7 +409,8 @@ static int take_term(struct wire *w, uint64_t *ret_term)
 
 static int start_plan(struct wire *w)
 {
-	const struct fleet_ops ops = {w, on_health, on_changed, on_epoch, on_iv_next, on_enrolled};
+	const struct fleet_ops ops = {
+		w, on_health, on_changed, on_epoch, on_iv_next, on_enrolled, on_reached};
 	uint64_t term;
 	int rc = take_term(w, &term);
 
@@ -371,6 +421,7 @@ static int start_plan(struct wire *w)
 	w->plan = plan_new();
 	w->fleet = fleet_new(term, now_ms(NULL), &ops);
 	plan_set_epoch(w->plan, w->epoch);
+	plan_expect_reports(w->plan);
 	store_each(w->resources->store, ROWS, load_row, w);
 	w->translate = (struct translate){w->resources, w->plan, w->fleet};
 	translate_all(&w->translate);

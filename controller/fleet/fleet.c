@@ -265,6 +265,26 @@ uint64_t fleet_apply(struct fleet *f, const struct plan_event *events, size_t le
 	return f->revision;
 }
 
+uint64_t fleet_reached(const struct fleet *f, const char *gateway)
+{
+	const struct fleet_gateway *g = find(f, gateway);
+
+	if (!g)
+		return 0;
+	return g->reached >= g->view.revision ? UINT64_MAX : g->reached;
+}
+
+void fleet_each(const struct fleet *f, void (*each)(void *arg, const char *gateway), void *arg)
+{
+	const struct fleet_gateway *g;
+	size_t at = 0;
+
+	while ((g = map_next(&f->gateways, &at))) {
+		if (*g->name)
+			each(arg, g->name);
+	}
+}
+
 // -- reports
 
 static struct note *note_get(struct fleet_gateway *g, const json_t *entry, bool make)
@@ -360,6 +380,7 @@ int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int
 	struct fleet_gateway *g = find(f, gateway);
 	const char *instance = json_string_value(json_object_get(report, "instance"));
 	json_int_t revision = json_integer_value(json_object_get(report, "revision"));
+	bool moved;
 
 	if (!g || !g->known)
 		return -ENOENT;
@@ -372,11 +393,14 @@ int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int
 		g->full = false;
 	}
 	// A revision of an earlier term says nothing about this one's objects.
+	moved = g->reached != (uint64_t)revision;
 	g->reached = (uint64_t)revision;
 	take_errors(g, json_object_get(report, "errors"));
 	take_states(g, json_object_get(report, "state"));
 	take_gone(g, json_object_get(report, "gone"));
 	tell_iv_next(f, g);
+	if (moved && f->ops.reached)
+		f->ops.reached(f->ops.arg, g->name);
 	fleet_polled(f, gateway, now_ms);
 	f->ops.changed(f->ops.arg);
 	return 0;

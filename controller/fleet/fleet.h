@@ -36,6 +36,8 @@ struct fleet_ops {
 	void (*iv_next)(void *arg, const char *gateway, uint64_t next);
 	// A gateway showed a token: its first, or it has lost all it had.
 	void (*enrolled)(void *arg, const char *gateway);
+	// A gateway reported that it has reached another revision than before.
+	void (*reached)(void *arg, const char *gateway);
 };
 
 struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops);
@@ -54,6 +56,10 @@ uint64_t fleet_apply(struct fleet *f, const struct plan_event *events, size_t le
 
 // The gateway showed a token and is about to get a certificate.
 void fleet_enrolled(struct fleet *f, const char *gateway);
+// The revision up to which a gateway has done what it was told; UINT64_MAX: all of it.
+uint64_t fleet_reached(const struct fleet *f, const char *gateway);
+// Calls back for every gateway.
+void fleet_each(const struct fleet *f, void (*each)(void *arg, const char *gateway), void *arg);
 
 // The view of a gateway or PLAN_HOSTS; NULL if unknown.
 const struct view *fleet_view(const struct fleet *f, const char *name);

@@ -44,6 +44,12 @@ int64_t capacity_available(
 	return left;
 }
 
+void capacity_add(struct capacity_load *to, const struct capacity_load *more)
+{
+	for (int t = 0; t < PLAN_CONN_TYPES; t++)
+		to->kbps[t] += more->kbps[t];
+}
+
 bool capacity_fits(enum plan_capacity_rule rule, uint64_t total, const struct capacity_load *load,
 	enum plan_conn_type type, uint64_t kbps)
 {

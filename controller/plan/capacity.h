@@ -14,5 +14,6 @@ struct capacity_load {
 // up, so that what is called available really is.
 int64_t capacity_available(
 	enum plan_capacity_rule rule, uint64_t total, const struct capacity_load *load);
+void capacity_add(struct capacity_load *to, const struct capacity_load *more);
 bool capacity_fits(enum plan_capacity_rule rule, uint64_t total, const struct capacity_load *load,
 	enum plan_conn_type type, uint64_t kbps);

@@ -265,7 +265,7 @@ static const char *const wait_words[] = {
 	[PLAN_WAIT_ADDRESS] = "no address is left in the pool's PA, GRE VIP or public addresses",
 	[PLAN_WAIT_NETWORK] = "the gateway subnet is unknown or has no address left",
 	[PLAN_WAIT_CONFLICT] = "a connection with this remote address and GRE key is in every slot",
-	[PLAN_WAIT_SHED] = "given up for connections of higher priority until gateways return",
+	[PLAN_WAIT_SHED] = "given up for others until gateways return",
 };
 
 static void capacity_words(const struct connection *c, char *words, size_t size)
@@ -273,6 +273,7 @@ static void capacity_words(const struct connection *c, char *words, size_t size)
 	const struct pool *pool = c->waits_in;
 	const struct gateway *g, *best = NULL;
 	int64_t best_left = 0;
+	char shed[96] = "";
 
 	TAILQ_FOREACH (g, &pool->gateways, of_pool) {
 		int64_t left = capacity_available(pool->in.rule, pool->in.capacity_kbps, &g->load);
@@ -282,10 +283,15 @@ static void capacity_words(const struct connection *c, char *words, size_t size)
 			best_left = left;
 		}
 	}
+	if (c->wait == PLAN_WAIT_SHED)
+		snprintf(shed, sizeof(shed),
+			"given up (shedPriority %u) for others until gateways return: ",
+			c->in.shed_priority);
 	snprintf(words, size,
-		"%" PRIu64 " kbit/s of %s wanted in pool %s; the emptiest gateway, %s, has %" PRId64
+		"%s%" PRIu64
+		" kbit/s of %s wanted in pool %s; the emptiest gateway, %s, has %" PRId64
 		" kbit/s left",
-		c->in.in_kbps + c->in.out_kbps, type_names[c->in.type], pool->name,
+		shed, c->in.in_kbps + c->in.out_kbps, type_names[c->in.type], pool->name,
 		best ? best->name : "none", best_left);
 }
 
@@ -308,7 +314,7 @@ int plan_connection_status(const struct plan *p, const char *tenant, const char 
 		st->gateway = g && g->in.health != PLAN_HEALTH_LOST ? g->name : NULL;
 		st->source[local.family == IP_V6] = local;
 	}
-	if (c->wait == PLAN_WAIT_CAPACITY && c->waits_in)
+	if ((c->wait == PLAN_WAIT_CAPACITY || c->wait == PLAN_WAIT_SHED) && c->waits_in)
 		capacity_words(c, st->words, sizeof(st->words));
 	else
 		snprintf(st->words, sizeof(st->words), "%s", wait_words[c->wait]);

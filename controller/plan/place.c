@@ -122,8 +122,11 @@ static bool fits(const struct connection *c, const struct gateway *g)
 {
 	const struct plan_pool *in = &g->pool->in;
 
+	struct capacity_load load = g->load;
+
+	capacity_add(&load, &g->coming);
 	return capacity_fits(
-		in->rule, in->capacity_kbps, &g->load, c->in.type, c->in.in_kbps + c->in.out_kbps);
+		in->rule, in->capacity_kbps, &load, c->in.type, c->in.in_kbps + c->in.out_kbps);
 }
 
 // PLAN_WAIT_NONE if the slot can take the connection, else why not.
@@ -255,14 +258,23 @@ static void stop_waiting(struct connection *c)
 	c->waits_in = NULL;
 }
 
+// Who is kept longer also comes back first.
 static void wait_in(struct connection *c, struct pool *pool)
 {
+	struct connection *before;
+
 	if (c->waits_in == pool)
 		return;
 	stop_waiting(c);
 	if (!pool)
 		return;
-	TAILQ_INSERT_TAIL(&pool->waiting, c, of_waiting);
+	before = TAILQ_LAST(&pool->waiting, waiting_list);
+	while (before && before->in.shed_priority > c->in.shed_priority)
+		before = TAILQ_PREV(before, waiting_list, of_waiting);
+	if (before)
+		TAILQ_INSERT_AFTER(&pool->waiting, before, c, of_waiting);
+	else
+		TAILQ_INSERT_HEAD(&pool->waiting, c, of_waiting);
 	pool->waiting_len++;
 	c->waits_in = pool;
 }
@@ -324,7 +336,8 @@ static enum plan_wait unservable(const struct pool *pool, const struct connectio
 static bool wait_for(struct plan *p, struct connection *c, struct pool *pool, enum plan_wait why)
 {
 	wait_in(c, pool);
-	set_wait(p, c, why);
+	if (c->wait != PLAN_WAIT_SHED || why != PLAN_WAIT_CAPACITY || c->slot)
+		set_wait(p, c, why);
 	return false;
 }
 
@@ -373,6 +386,17 @@ void unplace(struct plan *p, struct connection *c)
 	ts->connections_len--;
 	tenant_slot_put(p, ts);
 	plan_changed(p, c->key);
+}
+
+void place_shed(struct plan *p, struct connection *c)
+{
+	struct pool *pool = c->slot->pool;
+
+	unplace(p, c);
+	wait_in(c, pool);
+	set_wait(p, c, PLAN_WAIT_SHED);
+	rows_of_connection(p, c, false);
+	c->row_changed = false;
 }
 
 // Whether the slot may stay as it is after the connection changed. Takes the new key if so.

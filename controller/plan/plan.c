@@ -207,6 +207,25 @@ static int64_t next_time(const struct plan *p)
 	return next_ms;
 }
 
+static bool awaits_somebody(const struct plan *p)
+{
+	const struct gateway *g;
+	const struct slot *s;
+	size_t at = 0;
+
+	if (!p->reports)
+		return false;
+	TAILQ_FOREACH (s, &p->relaying, of_relaying) {
+		if (s->hand_over == HAND_OVER_TAKING)
+			return true;
+	}
+	while ((g = map_next(&p->gateways, &at))) {
+		if (g->incoming)
+			return true;
+	}
+	return false;
+}
+
 static void tell_tenants(struct plan *p)
 {
 	WORK_OFF(p, WORK_TENANT, tenant, tenant_work)
@@ -226,6 +245,7 @@ struct plan_result plan_step(struct plan *p, int64_t now_ms)
 {
 	clear_result(p);
 	p->now_ms = now_ms;
+	p->steps++;
 	slot_relay_over(p);
 	remove_connections(p);
 	if (!p->first_step_done)
@@ -252,6 +272,8 @@ struct plan_result plan_step(struct plan *p, int64_t now_ms)
 		.connections = p->changed,
 		.connections_len = p->changed_len,
 		.next_epoch = p->next_epoch,
+		.step = p->steps,
+		.awaits = awaits_somebody(p),
 		.next_ms = next_time(p),
 	};
 }

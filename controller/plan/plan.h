@@ -25,6 +25,8 @@ struct plan;
 #define PLAN_SLOT_MAX         4095
 #define PLAN_SETTLE_MS        10000 // after an activation, before warm state is moved around
 #define PLAN_RELAY_MS         5000  // the old holder of a planned move relays for so long
+#define PLAN_TAKE_MS          2000  // and works on for at most so long, until the new one works
+#define PLAN_UNDER_WAY_MS     150   // and for so long when it does, for what is under way
 
 // -- inputs
 
@@ -51,6 +53,7 @@ struct plan_pool {
 	enum plan_capacity_rule rule;
 	uint32_t redundant_count;    // N of M+N
 	uint32_t slots_per_active;   // 0: PLAN_SLOTS_PER_ACTIVE
+	uint64_t rebalance;          // another number than before: even out the load, once
 	uint64_t capacity_kbps;      // of one gateway
 	uint16_t port, vlan;         // where floating addresses live
 	const struct plan_range *pa; // free for slots: the front-end subnet's pools
@@ -138,7 +141,7 @@ struct plan_connection {
 	uint16_t l3_vlan;
 	uint16_t mtu;          // 0: from the path
 	uint8_t weight;        // ECMP share, 0: 1
-	uint8_t shed_priority; // higher is kept longer
+	uint8_t shed_priority; // higher is given up first
 	uint32_t keepalive_ms; // 0: none
 	uint32_t keepalive_retries;
 	const struct plan_conn_addr *addr; // L3, ours
@@ -189,7 +192,13 @@ bool plan_set_iv_next(struct plan *p, const char *gateway, uint64_t next);
 // The gateway was enrolled anew, so it may not know which IV epochs it has used: it gets a new
 // block, and its slots new epochs (true: a step is due).
 bool plan_renew_iv(struct plan *p, const char *gateway);
+// From now on plan_set_reached() will be called: a planned move goes to a gateway that has all it
+// needs, and the old holder works on until the new one works. Without it both are told at once.
+void plan_expect_reports(struct plan *p);
+// The gateway has done all that steps up to that one told it. True: a step is due.
+bool plan_set_reached(struct plan *p, const char *gateway, uint64_t step);
 void plan_set_drain(struct plan *p, const char *gateway, bool drain);
+void plan_set_rebalance(struct plan *p, const char *pool, uint64_t number);
 void plan_set_tenant(struct plan *p, const struct plan_tenant *in);
 void plan_del_tenant(struct plan *p, const char *name);
 void plan_set_subnet(struct plan *p, const struct plan_subnet *in);
@@ -272,6 +281,8 @@ struct plan_result {
 	const char *const *connections;
 	size_t connections_len;
 	uint64_t next_epoch; // one past the last that was used
+	uint64_t step;       // its number, for plan_set_reached()
+	bool awaits;         // somebody's plan_set_reached() is waited for
 	int64_t next_ms;     // when to step again without a change; -1: never
 };
 
@@ -338,6 +349,11 @@ struct plan_slot_status {
 
 // In slot order. Returns false at the end; *slot starts at 0.
 bool plan_slot_next(const struct plan *p, uint16_t *slot, struct plan_slot_status *ret_status);
+
+// What rebalancing the pool would move now, in order. Nothing is changed.
+void plan_rebalance_proposal(const struct plan *p, const char *pool,
+	void (*each)(void *arg, uint16_t slot, const char *from, const char *to, uint64_t kbps),
+	void *arg);
 
 struct plan_tenant_status {
 	uint32_t vrf;

@@ -22,6 +22,7 @@
 struct model {
 	uint64_t rng;
 	uint32_t redundant;
+	uint64_t rebalance;
 	struct {
 		bool exists, drain;
 		enum plan_health health;
@@ -32,7 +33,7 @@ struct model {
 	} tenant[TENANTS];
 	struct {
 		bool exists;
-		uint32_t tenant, type, remote, key, kbps, route;
+		uint32_t tenant, type, remote, key, kbps, route, shed;
 	} conn[CONNECTIONS];
 };
 
@@ -63,6 +64,7 @@ static void feed_pool(struct plan *p, const struct model *m)
 	plan_set_pool(p, &(struct plan_pool){.name = "pool",
 				 .ref = "p",
 				 .redundant_count = m->redundant,
+				 .rebalance = m->rebalance,
 				 .capacity_kbps = CAPACITY,
 				 .pa = &pa,
 				 .pa_len = 1,
@@ -134,6 +136,7 @@ static void feed_connection(struct plan *p, const struct model *m, uint32_t i)
 				       .remote = ip_from_v4(0x14000000 | m->conn[i].remote),
 				       .in_kbps = m->conn[i].kbps,
 				       .out_kbps = m->conn[i].kbps,
+				       .shed_priority = (uint8_t)m->conn[i].shed,
 				       .route = &route,
 				       .route_len = 1});
 }
@@ -224,6 +227,7 @@ static void edit_connection(struct plan *p, struct model *m)
 	m->conn[i].remote = 1 + rnd(m, 4);
 	m->conn[i].key = rnd(m, 3);
 	m->conn[i].kbps = rnd(m, 5) * 50000;
+	m->conn[i].shed = rnd(m, 3);
 	m->conn[i].route = rnd(m, 6);
 	feed_connection(p, m, i);
 }
@@ -233,7 +237,10 @@ static void edit(struct plan *p, struct model *m)
 	uint32_t what = rnd(m, 20);
 
 	if (what == 0) {
-		m->redundant = rnd(m, 3);
+		if (rnd(m, 2))
+			m->rebalance++;
+		else
+			m->redundant = rnd(m, 3);
 		feed_pool(p, m);
 	} else if (what < 5) {
 		edit_gateway(p, m);
@@ -296,18 +303,30 @@ static void note_places(struct plan *p, const struct model *m, struct places *at
 	}
 }
 
+// A gateway is there no longer: connections may be given up for others.
+static bool lost_one(const struct model *before, const struct model *m)
+{
+	for (uint32_t i = 0; i < GATEWAYS; i++) {
+		if (before->gateway[i].exists && before->gateway[i].health == PLAN_HEALTH_UP &&
+			(!m->gateway[i].exists || m->gateway[i].health == PLAN_HEALTH_LOST))
+			return true;
+	}
+	return false;
+}
+
 // A connection that was not edited stays in its slot; a slot in use whose holder is well stays with
 // it, or is empty now.
 static void nothing_moved_needlessly(const struct model *before, const struct model *m,
 	const struct places *was, const struct places *is)
 {
 	for (uint32_t i = 0; i < CONNECTIONS; i++) {
-		if (was->slot[i] && !memcmp(&before->conn[i], &m->conn[i], sizeof(m->conn[i])) &&
+		if (was->slot[i] && !lost_one(before, m) &&
+			!memcmp(&before->conn[i], &m->conn[i], sizeof(m->conn[i])) &&
 			!memcmp(&before->tenant[m->conn[i].tenant], &m->tenant[m->conn[i].tenant],
 				sizeof(m->tenant[0])))
 			assert_int_equal(was->slot[i], is->slot[i]);
 	}
-	for (uint32_t n = 1; n <= PLAN_SLOT_MAX; n++) {
+	for (uint32_t n = 1; n <= PLAN_SLOT_MAX && before->rebalance == m->rebalance; n++) {
 		for (uint32_t g = 0; g < GATEWAYS; g++) {
 			if (!strcmp(was->holder[n], name("GW", g)) && m->gateway[g].exists &&
 				!m->gateway[g].drain && m->gateway[g].health == PLAN_HEALTH_UP)
@@ -334,6 +353,13 @@ static void compare_with_fresh(
 	plan_free(fresh);
 }
 
+// Every gateway has done all that it was told so far.
+static void report(struct plan *p, uint64_t step)
+{
+	for (uint32_t i = 0; i < GATEWAYS; i++)
+		plan_set_reached(p, name("GW", i), step);
+}
+
 static void run_fleet(uint64_t seed, int edits, struct views *v)
 {
 	struct plan *p = plan_new();
@@ -342,6 +368,8 @@ static void run_fleet(uint64_t seed, int edits, struct views *v)
 	int64_t now_ms = 0;
 
 	views_init(v);
+	if (seed % 2)
+		plan_expect_reports(p);
 	feed_all(p, &m);
 	for (int i = 0; i < edits; i++) {
 		struct model before = m;
@@ -350,8 +378,14 @@ static void run_fleet(uint64_t seed, int edits, struct views *v)
 		edit(p, &m);
 		views_step(v, p, now_ms);
 		// Past relaying and settling: those are history, not state.
-		for (int n = 0; n < 10 && plan_step(p, now_ms).next_ms >= 0; n++) {
-			now_ms += PLAN_SETTLE_MS;
+		for (int n = 0; n < 20; n++) {
+			struct plan_result r = plan_step(p, now_ms);
+
+			views_apply(v, &r);
+			if (r.next_ms < 0 && !r.awaits)
+				break;
+			report(p, r.step);
+			now_ms += r.awaits ? 1 : PLAN_SETTLE_MS;
 			views_step(v, p, now_ms);
 		}
 		note_places(p, &m, &is);

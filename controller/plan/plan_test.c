@@ -387,6 +387,196 @@ static void a_draining_gateway_relays_for_five_seconds(void **state)
 	assert_null(strstr(views_get(&w->views, "GW1", "slot", "1"), "relayTo"));
 }
 
+// A pool of N+1 gateways with connections of tenant A, each in a slot of its own: they are equal.
+static void add_twins(struct world *w, int gateways, uint32_t redundant, int connections)
+{
+	char name[8];
+
+	add_pool(w, "default", redundant, 1000000);
+	for (int i = 1; i <= gateways; i++) {
+		snprintf(name, sizeof(name), "GW%d", i);
+		add_gateway(w, name, "default");
+	}
+	add_tenant(w, "A", 5001);
+	for (int i = 1; i <= connections; i++) {
+		snprintf(name, sizeof(name), "c%d", i);
+		add_gre(w, "A", name, "20.0.0.1", 7, 100000);
+	}
+	step(w);
+}
+
+static bool says(struct world *w, const char *gateway, const char *words)
+{
+	const char *text = views_get(&w->views, gateway, "slot", "1");
+
+	return text && strstr(text, words);
+}
+
+static void reach(struct world *w, const char *gateway)
+{
+	struct plan_result r = plan_step(w->plan, w->now_ms);
+
+	views_apply(&w->views, &r);
+	plan_set_reached(w->plan, gateway, r.step);
+	step(w);
+}
+
+static void a_planned_move_waits_for_the_new_holder_before_and_after(void **state)
+{
+	struct world *w = *state;
+
+	plan_expect_reports(w->plan);
+	add_twins(w, 2, 1, 1);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	// Not filled yet, as far as is known: nothing has moved.
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_true(says(w, "GW2", "\"active\":false"));
+	reach(w, "GW2");
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	// Both work until the new one says that it does, and 150 ms more.
+	assert_true(says(w, "GW2", "\"active\":true"));
+	assert_true(says(w, "GW1", "\"active\":true"));
+	reach(w, "GW2");
+	w->now_ms += PLAN_UNDER_WAY_MS - 1;
+	step(w);
+	assert_true(says(w, "GW1", "\"active\":true"));
+	w->now_ms++;
+	step(w);
+	assert_true(says(w, "GW1", "\"active\":false"));
+	assert_true(says(w, "GW1", "\"relayTo\":\"10.0.1.1\""));
+	w->now_ms += PLAN_RELAY_MS;
+	step(w);
+	assert_false(says(w, "GW1", "relayTo"));
+}
+
+static void a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same(void **state)
+{
+	struct world *w = *state;
+
+	plan_expect_reports(w->plan);
+	add_twins(w, 2, 1, 1);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	reach(w, "GW2");
+	w->now_ms += PLAN_TAKE_MS;
+	step(w);
+	assert_true(says(w, "GW1", "\"relayTo\":\"10.0.1.1\""));
+}
+
+static void a_gateway_lost_while_it_is_drained_is_taken_over_at_once(void **state)
+{
+	struct world *w = *state;
+
+	plan_expect_reports(w->plan);
+	add_twins(w, 2, 1, 1);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	assert_true(says(w, "GW1", "\"active\":false"));
+}
+
+static void several_share_what_a_gateway_had_when_none_is_redundant(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status st;
+
+	add_twins(w, 3, 0, 4);
+	for (int lost = 0; lost < 2; lost++) {
+		if (lost)
+			plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+		step(w);
+		plan_gateway_status(w->plan, "GW2", &st);
+		assert_int_equal(st.connections, lost ? 2 : 0);
+		assert_int_equal(st.slots, lost ? 6 : 4);
+		plan_gateway_status(w->plan, "GW3", &st);
+		assert_int_equal(st.connections, lost ? 2 : 0);
+		assert_int_equal(st.slots, lost ? 6 : 4);
+	}
+}
+
+static void add_gre_to_shed(struct world *w, const char *name, uint32_t key, uint8_t shed)
+{
+	plan_set_connection(w->plan, &(struct plan_connection){.tenant = "A",
+					     .name = name,
+					     .ref = "",
+					     .type = PLAN_CONN_GRE,
+					     .enabled = true,
+					     .has_key = true,
+					     .gre_key = key,
+					     .remote = ip("20.0.0.1"),
+					     .in_kbps = 200000,
+					     .out_kbps = 200000,
+					     .shed_priority = shed});
+}
+
+static void without_room_the_highest_shed_priority_goes_first_and_comes_back(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_gateway(w, "GW2", "default");
+	add_tenant(w, "A", 5001);
+	add_gre_to_shed(w, "c1", 1, 5);
+	add_gre_to_shed(w, "c2", 2, 0);
+	add_gre_to_shed(w, "c3", 3, 9);
+	add_gre_to_shed(w, "c4", 4, 1);
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_string_equal(status(w, "A", "c3").gateway, "GW2");
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	step(w);
+	// Room for two: one of the lost gateway's, one of the other's.
+	assert_int_equal(status(w, "A", "c1").wait, PLAN_WAIT_SHED);
+	assert_int_equal(status(w, "A", "c3").wait, PLAN_WAIT_SHED);
+	assert_null(status(w, "A", "c3").gateway);
+	assert_string_equal(status(w, "A", "c2").gateway, "GW2");
+	assert_string_equal(status(w, "A", "c4").gateway, "GW2");
+	assert_string_equal(status(w, "A", "c1").words,
+		"given up (shedPriority 5) for others until gateways return: 400000 kbit/s of GRE "
+		"wanted in pool default; the emptiest gateway, GW2, has 200000 kbit/s left");
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_UP);
+	w->now_ms += 60000;
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_string_equal(status(w, "A", "c3").gateway, "GW1");
+}
+
+static void note_move(void *arg, uint16_t slot, const char *from, const char *to, uint64_t kbps)
+{
+	size_t len = strlen(arg);
+
+	snprintf((char *)arg + len, 256 - len, "%u %s>%s %u;", slot, from, to, (unsigned)kbps);
+}
+
+static void rebalancing_moves_only_when_asked_and_once(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status st;
+	char moves[256] = "";
+
+	add_twins(w, 2, 0, 4);
+	plan_gateway_status(w->plan, "GW1", &st);
+	assert_int_equal(st.connections, 4);
+	plan_rebalance_proposal(w->plan, "default", note_move, moves);
+	assert_string_equal(moves, "1 GW1>GW2 200000;2 GW1>GW2 200000;");
+	step(w);
+	plan_gateway_status(w->plan, "GW1", &st);
+	assert_int_equal(st.connections, 4);
+	plan_set_rebalance(w->plan, "default", 1);
+	step(w);
+	plan_gateway_status(w->plan, "GW1", &st);
+	assert_int_equal(st.connections, 2);
+	plan_gateway_status(w->plan, "GW2", &st);
+	assert_int_equal(st.connections, 2);
+	moves[0] = 0;
+	plan_rebalance_proposal(w->plan, "default", note_move, moves);
+	assert_string_equal(moves, "");
+}
+
 static void shortage_says_how_much_is_missing_where_and_ends_by_itself(void **state)
 {
 	struct world *w = *state;
@@ -492,6 +682,12 @@ int main(void)
 		T(ipsec_with_one_remote_address_shares_a_slot),
 		T(a_lost_gateway_is_replaced_by_the_redundant_one_in_one_object_a_slot),
 		T(a_draining_gateway_relays_for_five_seconds),
+		T(a_planned_move_waits_for_the_new_holder_before_and_after),
+		T(a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same),
+		T(a_gateway_lost_while_it_is_drained_is_taken_over_at_once),
+		T(several_share_what_a_gateway_had_when_none_is_redundant),
+		T(without_room_the_highest_shed_priority_goes_first_and_comes_back),
+		T(rebalancing_moves_only_when_asked_and_once),
 		T(shortage_says_how_much_is_missing_where_and_ends_by_itself),
 		T(more_bandwidth_than_there_is_leaves_the_old_grant_running),
 		T(the_vip_belongs_to_the_lowest_slot_in_use),

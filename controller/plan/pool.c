@@ -93,9 +93,21 @@ void plan_set_pool(struct plan *p, const struct plan_pool *in)
 
 	clear_input(&pool->in);
 	copy_input(&pool->in, in);
+	if (!pool->defined)
+		rows_load_pool(p, pool);
 	pool->defined = true;
 	pool->uses--;
 	pool->retry |= pool->waiting_len;
+	plan_queue(p, WORK_POOL, &pool->todo);
+}
+
+void plan_set_rebalance(struct plan *p, const char *name, uint64_t number)
+{
+	struct pool *pool = map_find_str(&p->pools, name);
+
+	if (!pool || !pool->defined || pool->in.rebalance == number)
+		return;
+	pool->in.rebalance = number;
 	plan_queue(p, WORK_POOL, &pool->todo);
 }
 
@@ -180,9 +192,14 @@ static void join_pool(struct plan *p, struct gateway *g, const char *name)
 static void leave_pool(struct plan *p, struct gateway *g)
 {
 	struct pool *pool = g->pool;
+	struct slot *s;
 
 	if (!pool)
 		return;
+	TAILQ_FOREACH (s, &pool->slots, of_pool) {
+		if (s->moving_to == g)
+			slot_stay(s);
+	}
 	TAILQ_REMOVE(&pool->gateways, g, of_pool);
 	pool->gateways_len--;
 	g->pool = NULL;
@@ -265,6 +282,21 @@ bool plan_renew_iv(struct plan *p, const char *gateway)
 	for (uint32_t n = g->held_len; n; n--) // each goes to the list's end
 		slot_activate(p, TAILQ_FIRST(&g->held), g, false);
 	return true;
+}
+
+void plan_expect_reports(struct plan *p)
+{
+	p->reports = true;
+}
+
+bool plan_set_reached(struct plan *p, const char *gateway, uint64_t step)
+{
+	struct gateway *g = gateway_find(p, gateway);
+
+	if (!g || !g->defined || step <= g->reached_step)
+		return false;
+	g->reached_step = step;
+	return slots_reached(p, g);
 }
 
 void plan_set_drain(struct plan *p, const char *gateway, bool drain)
@@ -355,10 +387,18 @@ void pool_freed(struct plan *p, struct pool *pool)
 
 // -- roles
 
+int64_t gateway_room(const struct gateway *g)
+{
+	struct capacity_load with = g->load;
+
+	capacity_add(&with, &g->coming);
+	return capacity_available(g->pool->in.rule, g->pool->in.capacity_kbps, &with);
+}
+
 static int64_t room(struct plan *p, const struct gateway *g)
 {
 	plan_read(p);
-	return capacity_available(g->pool->in.rule, g->pool->in.capacity_kbps, &g->load);
+	return gateway_room(g);
 }
 
 // The first that waits for work: up, not draining, without slots.
@@ -368,23 +408,30 @@ static struct gateway *first_redundant(struct plan *p, struct pool *pool)
 
 	TAILQ_FOREACH (g, &pool->gateways, of_pool) {
 		plan_read(p);
-		if (!g->held_len && gateway_takes(g) && g->in.health == PLAN_HEALTH_UP)
+		if (!g->held_len && !g->incoming && gateway_takes(g) &&
+			g->in.health == PLAN_HEALTH_UP)
 			return g;
 	}
 	return NULL;
 }
 
-static bool slot_fits(const struct slot *s, const struct gateway *g)
+bool slot_fits(const struct slot *s, const struct gateway *g)
 {
 	struct capacity_load with = g->load;
 
-	for (int t = 0; t < PLAN_CONN_TYPES; t++)
-		with.kbps[t] += s->load.kbps[t];
+	capacity_add(&with, &g->coming);
+	capacity_add(&with, &s->load);
 	return capacity_available(s->pool->in.rule, s->pool->in.capacity_kbps, &with) >= 0;
 }
 
-// The emptiest active gateway that can carry the slot as well.
-static struct gateway *roomiest_active(struct plan *p, const struct slot *s)
+static uint32_t slots_to_be(const struct gateway *g)
+{
+	return g->held_len + g->incoming;
+}
+
+// The emptiest active gateway (that can carry the slot as well); of equal ones, that with the
+// fewest slots: so several share what a lost one had.
+static struct gateway *roomiest_active(struct plan *p, const struct slot *s, bool must_fit)
 {
 	struct gateway *g, *best = NULL;
 	int64_t best_room = 0;
@@ -392,9 +439,11 @@ static struct gateway *roomiest_active(struct plan *p, const struct slot *s)
 	TAILQ_FOREACH (g, &s->pool->gateways, of_pool) {
 		int64_t left = room(p, g);
 
-		if (g == s->holder || !g->held_len || !gateway_takes(g) || !slot_fits(s, g))
+		if (g == s->holder || !g->held_len || !gateway_takes(g) ||
+			(must_fit && !slot_fits(s, g)))
 			continue;
-		if (!best || left > best_room) {
+		if (!best || left > best_room ||
+			(left == best_room && slots_to_be(g) < slots_to_be(best))) {
 			best = g;
 			best_room = left;
 		}
@@ -407,31 +456,86 @@ static bool must_move(const struct slot *s)
 	return !s->holder || s->holder->pool != s->pool || !gateway_takes(s->holder);
 }
 
-// All slots of one holder go to one redundant gateway, so that the others stay in reserve.
+// Known to work and able to hear: it hands over, the new holder being ready. Else the slot is
+// simply activated elsewhere.
+static bool is_planned(const struct slot *s)
+{
+	return s->holder && s->holder->defined && s->holder->in.health == PLAN_HEALTH_UP;
+}
+
+static bool is_bereft(const struct slot *s)
+{
+	return !s->holder || !s->holder->defined || s->holder->in.health == PLAN_HEALTH_LOST;
+}
+
+static void go(struct plan *p, struct slot *s, struct gateway *to)
+{
+	if (is_planned(s))
+		slot_move(p, s, to);
+	else
+		slot_activate(p, s, to, false);
+	if (s->moving_to)
+		capacity_add(&to->coming, &s->load);
+}
+
+// What is being filled for it goes on being so, as long as it can take the slot.
+static bool is_still_good(const struct slot *s)
+{
+	const struct gateway *to = s->moving_to;
+
+	return to && to->pool == s->pool && gateway_takes(to) && to->in.health == PLAN_HEALTH_UP &&
+	       slot_fits(s, to);
+}
+
+// A slot that must move. All of one holder go to one redundant gateway, so that the others stay in
+// reserve; if that is full, to the next; with none left the active ones share them.
+static void move_slot(struct plan *p, struct slot *s, struct gateway **to)
+{
+	struct gateway *target = NULL;
+
+	if (is_still_good(s))
+		target = s->moving_to;
+	if (!target && *to && !slot_fits(s, *to))
+		*to = first_redundant(p, s->pool);
+	if (!target && *to && slot_fits(s, *to))
+		target = *to;
+	if (!target)
+		target = roomiest_active(p, s, true);
+	if (!target && is_bereft(s)) {
+		target = *to ? *to : roomiest_active(p, s, false);
+		if (target)
+			pool_shed(p, s, target);
+	}
+	if (target) {
+		go(p, s, target);
+	} else {
+		slot_stay(s);
+		s->pool->stuck = true;
+	}
+}
+
 static void move_slots(struct plan *p, struct pool *pool)
 {
+	struct gateway *from = NULL, *to = NULL, *g;
 	struct slot *s;
-	struct gateway *from = NULL, *to = NULL;
 
 	pool->stuck = false;
+	TAILQ_FOREACH (g, &pool->gateways, of_pool)
+		g->coming = (struct capacity_load){0};
 	TAILQ_FOREACH (s, &pool->slots, of_pool) {
-		struct gateway *target;
-		bool planned;
-
 		plan_read(p);
-		if (!must_move(s))
+		if (!must_move(s)) {
+			if (s->move_asked && is_still_good(s))
+				go(p, s, s->moving_to);
+			else
+				slot_stay(s);
 			continue;
+		}
 		if (!to || from != s->holder) {
 			from = s->holder;
-			to = first_redundant(p, pool);
+			to = s->moving_to ? s->moving_to : first_redundant(p, pool);
 		}
-		target = to ? to : roomiest_active(p, s);
-		if (!target) {
-			pool->stuck = true;
-			continue;
-		}
-		planned = s->holder && s->holder->in.health == PLAN_HEALTH_UP;
-		slot_activate(p, s, target, planned);
+		move_slot(p, s, &to);
 	}
 }
 
@@ -466,7 +570,7 @@ static void fill_roles(struct plan *p, struct pool *pool)
 	struct gateway *g;
 
 	TAILQ_FOREACH (g, &pool->gateways, of_pool)
-		active += g->held_len > 0;
+		active += slots_to_be(g) > 0;
 	while (active < want && (g = first_redundant(p, pool)) && make_active(p, pool, g))
 		active++;
 }
@@ -491,15 +595,15 @@ static void give_up_idle(struct plan *p, struct pool *pool)
 	struct gateway *g;
 
 	TAILQ_FOREACH (g, &pool->gateways, of_pool) {
-		spare += !g->held_len && gateway_takes(g);
-		active += g->held_len > 0;
+		spare += !slots_to_be(g) && gateway_takes(g);
+		active += slots_to_be(g) > 0;
 	}
 	TAILQ_FOREACH_REVERSE(g, &pool->gateways, gateway_list, of_pool)
 	{
 		plan_read(p);
 		if (spare >= want || active <= n - want)
 			return;
-		if (!g->held_len || g->connections_len || !gateway_takes(g))
+		if (!g->held_len || g->connections_len || g->incoming || !gateway_takes(g))
 			continue;
 		while (!TAILQ_EMPTY(&g->held))
 			slot_free(p, TAILQ_FIRST(&g->held));
@@ -527,6 +631,7 @@ void pool_work(struct plan *p, struct pool *pool)
 {
 	plan_read(p);
 	if (pool->defined) {
+		pool_rebalance(p, pool);
 		move_slots(p, pool);
 		fill_roles(p, pool);
 		give_up_idle(p, pool);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Allocations as rows of text: ids, addresses, who is where. Keys are
-//   pool slots:   slot/NUMBER              gateways:    gateway/NAME
+//   pools:        pool/NAME                gateways:    gateway/NAME
+//   their slots:  slot/NUMBER
 //   tenants:      tenant/NAME, tenantSlot/VRF/SLOT
 //   connections:  connection/TENANT/NAME   counters:    counters
 #include "state.h"
@@ -145,6 +146,30 @@ void rows_of_slot(struct plan *p, struct slot *s, bool gone)
 	text_ips(t, "greVip", s->gre_vip, 2);
 	text_close(t, '}');
 	put(p, gone);
+}
+
+void rows_of_pool(struct plan *p, struct pool *pool)
+{
+	struct text *t = &p->text;
+
+	make_key(p, "pool", pool->name);
+	text_reset(t);
+	text_open(t, NULL, '{');
+	text_u64(t, "rebalanced", pool->rebalanced);
+	text_close(t, '}');
+	put(p, !pool->rebalanced);
+}
+
+void rows_load_pool(struct plan *p, struct pool *pool)
+{
+	json_t *row;
+
+	make_key(p, "pool", pool->name);
+	row = take_loaded(p, p->key_text.s);
+	if (!row)
+		return;
+	pool->rebalanced = get_u64(row, "rebalanced");
+	json_decref(row);
 }
 
 void rows_of_gateway(struct plan *p, struct gateway *g, bool gone)

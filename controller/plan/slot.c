@@ -66,6 +66,7 @@ static void stop_relay(struct plan *p, struct slot *s)
 	if (!s->old_holder)
 		return;
 	s->old_holder = NULL;
+	s->hand_over = HAND_OVER_NONE;
 	TAILQ_REMOVE(&p->relaying, s, of_relaying);
 	pool_settle_later(p, s->pool);
 	plan_queue(p, WORK_SLOT, &s->todo);
@@ -85,6 +86,7 @@ void slot_free(struct plan *p, struct slot *s)
 	while (!TAILQ_EMPTY(&s->carriers.pubs))
 		pub_clear(p, TAILQ_FIRST(&s->carriers.pubs));
 	stop_relay(p, s);
+	slot_stay(s);
 	detach(s);
 	release(p, s->pa);
 	release(p, s->gre_vip);
@@ -115,16 +117,20 @@ void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool plann
 	struct connection *c;
 
 	stop_relay(p, s);
+	slot_stay(s);
 	detach(s);
 	slot_attach(s, g);
 	if (!before || before->in.l3_port != g->in.l3_port)
 		slot_l3_port_changed(p, s);
+	s->old_epoch = s->epoch;
 	s->epoch = p->next_epoch++;
 	p->counters_changed = true;
 	s->row_changed = true;
 	if (planned && before && s->connections_len) {
 		s->old_holder = before;
-		s->relay_ms = p->now_ms + PLAN_RELAY_MS;
+		s->hand_over = p->reports ? HAND_OVER_TAKING : HAND_OVER_RELAY;
+		s->ready_step = p->steps;
+		s->relay_ms = p->now_ms + (p->reports ? PLAN_TAKE_MS : PLAN_RELAY_MS);
 		TAILQ_INSERT_TAIL(&p->relaying, s, of_relaying);
 	}
 	if (before && !before->defined)
@@ -136,7 +142,7 @@ void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool plann
 
 static bool wants_copy(const struct slot *s, const struct gateway *g)
 {
-	return g == s->holder || g == s->old_holder || !g->held_len;
+	return g == s->holder || g == s->old_holder || g == s->moving_to || !g->held_len;
 }
 
 static void join(struct plan *p, struct slot *s, struct gateway *g)
@@ -159,6 +165,53 @@ static void leave(struct plan *p, struct slot *s, struct gateway *g)
 	TAILQ_FOREACH (ts, &s->tenant_slots, of_slot)
 		audience_leave(p, &ts->tenant->audience, g);
 	plan_queue(p, WORK_SLOT, &s->todo);
+}
+
+void slot_stay(struct slot *s)
+{
+	if (s->moving_to)
+		s->moving_to->incoming--;
+	s->moving_to = NULL;
+	s->move_asked = false;
+}
+
+void slot_move(struct plan *p, struct slot *s, struct gateway *g)
+{
+	bool asked = s->move_asked;
+
+	if (s->moving_to != g) {
+		slot_stay(s);
+		s->moving_to = g;
+		s->move_asked = asked;
+		g->incoming++;
+		s->ready_step = p->steps;
+		join(p, s, g);
+	}
+	if (!p->reports || g->reached_step >= s->ready_step)
+		slot_activate(p, s, g, true);
+}
+
+bool slots_reached(struct plan *p, struct gateway *g)
+{
+	bool due = false;
+	struct slot *s;
+
+	TAILQ_FOREACH (s, &g->held, of_holder) {
+		if (s->hand_over != HAND_OVER_TAKING || s->ready_step > g->reached_step)
+			continue;
+		s->hand_over = HAND_OVER_TAKEN;
+		s->relay_ms = -1; // counts from the next step
+		due = true;
+	}
+	if (!g->incoming || !g->pool)
+		return due;
+	TAILQ_FOREACH (s, &g->pool->slots, of_pool) {
+		if (s->moving_to == g && s->ready_step <= g->reached_step) {
+			plan_queue(p, WORK_POOL, &g->pool->todo);
+			return true;
+		}
+	}
+	return due;
 }
 
 // Joins at once; who need not carry it any longer leaves when the pool has settled, so that an
@@ -186,20 +239,22 @@ bool slot_carry(struct plan *p, struct slot *s, bool settled)
 
 static void write_slot(struct plan *p, const struct slot *s, const struct gateway *g)
 {
+	bool hands_over = g == s->old_holder && s->hand_over != HAND_OVER_RELAY;
+	uint64_t epoch = hands_over ? s->old_epoch : s->epoch;
 	struct text *t = &p->text;
 
 	text_reset(t);
 	text_open(t, NULL, '{');
 	text_u64(t, "slot", s->number);
-	text_bool(t, "active", s->holder == g);
-	text_u64(t, "epoch", s->epoch);
-	text_u64(t, "ivEpoch", s->epoch);
+	text_bool(t, "active", s->holder == g || hands_over);
+	text_u64(t, "epoch", epoch);
+	text_u64(t, "ivEpoch", epoch);
 	text_u64(t, "port", s->pool->in.port);
 	text_u64(t, "vlan", s->pool->in.vlan);
 	text_ips(t, "pa", s->pa, 2);
 	text_ips(t, "greVip", s->gre_vip, 2);
 	text_ips(t, "vip", s->vip, 2);
-	if (g == s->old_holder)
+	if (g == s->old_holder && !hands_over)
 		text_ip(t, "relayTo", s->pa[0].family ? &s->pa[0] : &s->pa[1]);
 	text_close(t, '}');
 }
@@ -313,6 +368,24 @@ void slot_remove(struct plan *p, struct slot *s, struct connection *c)
 	plan_queue(p, WORK_SLOT, &s->todo);
 }
 
+static void hand_over_goes_on(struct plan *p, struct slot *s)
+{
+	switch (s->hand_over) {
+	case HAND_OVER_TAKEN:
+		if (s->relay_ms < 0) {
+			s->relay_ms = p->now_ms + PLAN_UNDER_WAY_MS;
+			break;
+		}
+		// fallthrough
+	case HAND_OVER_TAKING:
+		s->hand_over = HAND_OVER_RELAY;
+		s->relay_ms = p->now_ms + PLAN_RELAY_MS;
+		plan_queue(p, WORK_SLOT, &s->todo);
+		break;
+	default: stop_relay(p, s); break;
+	}
+}
+
 void slot_relay_over(struct plan *p)
 {
 	struct slot *s, *next;
@@ -320,7 +393,7 @@ void slot_relay_over(struct plan *p)
 	for (s = TAILQ_FIRST(&p->relaying); s; s = next) {
 		next = TAILQ_NEXT(s, of_relaying);
 		if (p->now_ms >= s->relay_ms)
-			stop_relay(p, s);
+			hand_over_goes_on(p, s);
 	}
 }
 

@@ -75,6 +75,7 @@ struct pool {
 	struct plan_pool in;
 	uint32_t gateways_len; // defined ones
 	uint32_t uses;         // gateways, slots, tenants that name it
+	uint64_t rebalanced;   // the last wish for it that was followed
 	bool stuck;            // a slot should move and nobody has room for it
 	bool retry;            // room may have come: try the waiting again
 	uint32_t retry_left;   // of the waiting, still to be tried
@@ -82,8 +83,8 @@ struct pool {
 	bool settling;
 	int64_t settle_ms; // standby copies that are no longer wanted go then
 	TAILQ_HEAD(gateway_list, gateway) gateways;
-	TAILQ_HEAD(slot_list, slot) slots; // by number
-	TAILQ_HEAD(, connection) waiting;
+	TAILQ_HEAD(slot_list, slot) slots;            // by number
+	TAILQ_HEAD(waiting_list, connection) waiting; // by shed priority
 	uint32_t waiting_len;
 };
 
@@ -97,9 +98,21 @@ struct gateway {
 	TAILQ_HEAD(, slot) held;
 	uint32_t held_len, connections_len;
 	struct capacity_load load;
-	struct audience self; // only itself
+	struct capacity_load coming; // of slots that are to move here, in the pool's present round
+	uint32_t incoming;           // slots that move here
+	uint64_t reached_step;       // it has done all that it was told up to this step
+	struct audience self;        // only itself
 	struct pub pub;
 	uint64_t iv_first; // of its block of numbers; 0: none yet
+};
+
+// The former holder after a planned move: works on until the new one has said that it works, then
+// relays for a while.
+enum hand_over {
+	HAND_OVER_NONE,
+	HAND_OVER_TAKING, // the new holder has not reported yet
+	HAND_OVER_TAKEN,  // it has; what is under way arrives yet
+	HAND_OVER_RELAY,
 };
 
 struct slot {
@@ -108,9 +121,13 @@ struct slot {
 	uint16_t number;
 	struct pool *pool;
 	struct gateway *holder;
-	struct gateway *old_holder; // relays until relay_ms
-	int64_t relay_ms;
-	uint64_t epoch;
+	struct gateway *moving_to; // is being filled, and takes the slot when it says so
+	bool move_asked;           // by rebalancing, not by need
+	uint64_t ready_step;       // what the one that takes it must have reached
+	enum hand_over hand_over;
+	struct gateway *old_holder; // while hand_over
+	int64_t relay_ms;           // when hand_over goes on
+	uint64_t epoch, old_epoch;
 	struct ip_addr pa[2], gre_vip[2];
 	struct ip_addr vip[2]; // those it answers for all
 	uint32_t connections_len;
@@ -290,6 +307,8 @@ struct plan {
 	TAILQ_HEAD(, pool) settling;
 	TAILQ_HEAD(, slot) relaying;
 	bool first_step_done;
+	bool reports;   // gateways say how far they are: planned moves wait for it
+	uint64_t steps; // the number of the present one
 	uint32_t next_vrf, next_connection;
 	uint64_t next_epoch;
 	bool counters_changed;
@@ -352,10 +371,17 @@ void pool_settle_later(struct plan *p, struct pool *pool);
 void pools_settle(struct plan *p);
 void gateway_work(struct plan *p, struct gateway *g);
 void pool_freed(struct plan *p, struct pool *pool);
+int64_t gateway_room(const struct gateway *g); // kbit/s left, of what also is to come
+bool slot_fits(const struct slot *s, const struct gateway *g);
 void pool_vips(struct plan *p, struct pool *pool); // to the lowest slot in use
 bool gateway_takes(const struct gateway *g);       // may get new work
 struct gateway *gateway_find(const struct plan *p, const char *name);
 struct gateway *gateway_get(struct plan *p, const char *name);
+
+// rebalance.c: what moves though it need not, and what goes because there is no room
+void pool_rebalance(struct plan *p, struct pool *pool); // if that is wished and was not done yet
+// Gives up connections, highest shed priority first, of the slot and of the gateway, until it fits.
+void pool_shed(struct plan *p, struct slot *s, struct gateway *to);
 
 // slot.c
 struct slot *slot_new(struct plan *p, struct pool *pool, uint16_t number);
@@ -363,6 +389,11 @@ void slot_free(struct plan *p, struct slot *s);
 void slot_attach(struct slot *s, struct gateway *g);
 void slot_l3_port_changed(struct plan *p, struct slot *s);
 void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool planned);
+// Fills the gateway first, if it must be waited for; activates when it is ready.
+void slot_move(struct plan *p, struct slot *s, struct gateway *g);
+void slot_stay(struct slot *s); // gives up a move that has not come to activation
+// The gateway has got further: what waits for it is due at the next step (true), or nothing is.
+bool slots_reached(struct plan *p, struct gateway *g);
 // Audience by the present roles; true if someone is still to leave.
 bool slot_carry(struct plan *p, struct slot *s, bool settled);
 void slot_relay_over(struct plan *p);
@@ -408,6 +439,7 @@ void connection_free(struct plan *p, struct connection *c);
 bool place(struct plan *p, struct connection *c);
 void unplace(struct plan *p, struct connection *c);
 bool place_keep(struct plan *p, struct connection *c); // false: must be placed anew
+void place_shed(struct plan *p, struct connection *c); // takes it out; it waits for room
 bool place_restore(struct plan *p, struct connection *c, struct slot *s);
 void place_retry(struct plan *p, struct pool *pool);
 
@@ -427,6 +459,8 @@ void rows_of_tenant(struct plan *p, struct tenant *t, bool gone);
 void rows_of_tenant_slot(struct plan *p, struct tenant_slot *ts, bool gone);
 void rows_of_connection(struct plan *p, struct connection *c, bool gone);
 void rows_of_counters(struct plan *p);
+void rows_of_pool(struct plan *p, struct pool *pool);
+void rows_load_pool(struct plan *p, struct pool *pool);
 void rows_of_gateway(struct plan *p, struct gateway *g, bool gone);
 // What was loaded for it, taken out of the loaded rows; false if nothing was.
 void rows_load_gateway(struct plan *p, struct gateway *g);
