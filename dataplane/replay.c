@@ -12,18 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "packet.h"
+#include "node.h"
 #include "port.h"
 #include "xmalloc.h"
 
 #define CHECK_EVERY 1024
 #define ANSWERS_MAX 64
-#define AHEAD       8 // records prefetched
+#define AHEAD       NODE_VECTOR // records fetched before they are taken
 
 struct replay_port {
 	struct replay replay;
 	struct rte_mempool *pool;
-	uint32_t next;
+	uint32_t next, fetched; // of the records
 	uint32_t answers_len;
 	struct rte_mbuf *answers[ANSWERS_MAX]; // to ARP requests
 	// worker: rw, ctl: ro
@@ -72,6 +72,13 @@ static uint16_t take_answers(struct replay_port *rp, struct rte_mbuf **pkts, uin
 	return len;
 }
 
+// Memory answers while the graph and the way out work on other packets.
+static void fetch_ahead(struct replay_port *rp, uint32_t n)
+{
+	for (; n && rp->fetched - rp->next < AHEAD; n--, rp->fetched++)
+		replay_prefetch(&rp->replay, rp->fetched);
+}
+
 static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct replay_port *rp = p->priv;
@@ -82,9 +89,10 @@ static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts
 	if (rte_pktmbuf_alloc_bulk(rp->pool, pkts, n) < 0)
 		return 0;
 	for (uint16_t i = 0; i < n; i++) {
-		replay_prefetch(&rp->replay, rp->next + AHEAD);
 		replay_write(&rp->replay, rp->next, pkts[i]);
-		rp->next = rp->next + 1 == h->count ? 0 : rp->next + 1;
+		if (++rp->next == h->count)
+			rp->next = rp->fetched = 0;
+		fetch_ahead(rp, i & 1);
 	}
 	rp->rx_packets += n;
 	rp->rx_bytes += (uint64_t)n * h->in_size;
@@ -111,8 +119,10 @@ static uint16_t replay_tx(struct port *p, uint16_t queue, struct rte_mbuf **pkts
 {
 	struct replay_port *rp = p->priv;
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		sink(rp, pkts[i]);
+		fetch_ahead(rp, i & 1);
+	}
 	return n;
 }
 
