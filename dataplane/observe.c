@@ -46,6 +46,7 @@ static const struct worker_observer all = {
 	.drop = pass_drop,
 	.tx = pass_tx,
 	.control = pass_control,
+	.every_node = true,
 };
 
 static void show(void)

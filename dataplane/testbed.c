@@ -77,7 +77,7 @@ static void observe_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason 
 	add((struct testbed_result){.end = TESTBED_DROP, .reason = reason, .m = m});
 }
 
-static const struct worker_observer observer = {.node = observe_node, .drop = observe_drop};
+static struct worker_observer observer = {.node = observe_node, .drop = observe_drop};
 
 static void stop_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
@@ -113,6 +113,7 @@ struct testbed *testbed_new(const struct graph *graph)
 	tb->graph = (struct graph){tb->nodes, graph->len, graph->input};
 	if (control_init() < 0 || worker_init(&tb->worker, &tb->graph, pool, 1024) < 0)
 		die("no worker");
+	observer.every_node = false;
 	tb->worker.observer = &observer;
 	for (uint16_t i = 0; i < TESTBED_PORTS; i++) {
 		struct port *p = &tb->ports[i];
@@ -158,6 +159,11 @@ struct port *testbed_port(struct testbed *tb, uint16_t port)
 void testbed_set_now(struct testbed *tb, uint64_t now_ns)
 {
 	tb->worker.now_ns = now_ns;
+}
+
+void testbed_every_node(struct testbed *tb, bool on)
+{
+	observer.every_node = on;
 }
 
 void testbed_stop_at(struct testbed *tb, uint16_t node)

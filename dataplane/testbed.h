@@ -37,6 +37,8 @@ void testbed_free(struct testbed *tb); // with all that was not taken
 struct worker *testbed_worker(struct testbed *tb);
 struct port *testbed_port(struct testbed *tb, uint16_t port);
 void testbed_set_now(struct testbed *tb, uint64_t now_ns);
+// No node does the work of several at once, from now on.
+void testbed_every_node(struct testbed *tb, bool on);
 // Packets for `node` end there as TESTBED_STOP.
 void testbed_stop_at(struct testbed *tb, uint16_t node);
 

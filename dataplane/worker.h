@@ -44,6 +44,7 @@ struct worker_observer {
 	void (*drop)(struct worker *w, struct rte_mbuf *m, enum drop_reason reason);
 	void (*tx)(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint16_t n);
 	void (*control)(struct worker *w, uint8_t what, struct rte_mbuf *m);
+	bool every_node; // no node does the work of several at once
 };
 
 struct tx_buffer {

@@ -270,6 +270,7 @@ int kit_setup(void **state)
 	struct kit *k = calloc(1, sizeof(*k));
 
 	k->tb = testbed_new(&forwarder_graph);
+	testbed_every_node(k->tb, getenv("KIT_EVERY_NODE") != NULL);
 	handlers_len = 0;
 	if (gateway_init(NULL, CONNS) < 0 || gateway_serve(NULL) < 0)
 		return -1;
@@ -406,7 +407,7 @@ void kit_send_frame(struct kit *k, const struct kit_frame *f, uint16_t inner_siz
 		packet_meta(m)->csum_start = (uint16_t)(m->data_off + ETH_SIZE + IP4_SIZE);
 		packet_meta(m)->csum_offset = 6;
 	}
-	testbed_push(k->tb, NODE_ETH, m);
+	testbed_push(k->tb, NODE_PLAIN, m);
 	testbed_run(k->tb);
 }
 

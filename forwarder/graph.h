@@ -9,6 +9,7 @@
 
 // clang-format off
 #define GRAPH_NODES(X) \
+	X(PLAIN, plain)             /* tunnelled IPv4, if nothing is odd: all of its way */ \
 	X(ETH, eth)                 /* frames from ports */                            \
 	X(ARP, arp)                 /* on links */                                     \
 	X(UNDERLAY_IP, underlay_ip) /* outer header: ours? which tunnel? */            \

@@ -7,13 +7,20 @@
 #include "graph.h"
 #include "worker.h"
 
+static inline void conn_count_in(struct worker *w, const struct conn_fwd *c, uint32_t size)
+{
+	struct conn_counters *k = &w->conns[c->conn];
+
+	k->in_packets++;
+	k->in_bytes += size;
+}
+
 // Takes m, whose data starts at the inner IP header: may it come in, at this rate; counts it, and
 // passes it to the route lookup.
 static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct conn_fwd *c)
 {
 	struct packet_meta *meta = packet_meta(m);
 	uint32_t size = rte_pktmbuf_pkt_len(m);
-	struct conn_counters *k = &w->conns[c->conn];
 
 	meta->conn = c->conn;
 	meta->vrf = c->vrf;
@@ -27,7 +34,6 @@ static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct co
 		packet_drop(w, m, DROP_POLICER_IN);
 		return;
 	}
-	k->in_packets++;
-	k->in_bytes += size;
+	conn_count_in(w, c, size);
 	node_push(w, NODE_IP_FORWARD, m);
 }

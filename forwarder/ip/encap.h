@@ -20,6 +20,13 @@ struct encap_id {
 
 extern struct encap_id encap_id[WORKER_MAX];
 
+static inline void hop_put(uint8_t *p, const struct hop *h)
+{
+	memcpy(p, h->bytes, 14);
+	if (h->size != ETH_SIZE)
+		memcpy(p + 14, h->bytes + 14, 4);
+}
+
 // Sends an IP packet to its hop, or parks it with the control thread until the hop is known.
 static inline void hop_send(struct worker *w, struct rte_mbuf *m, uint32_t index)
 {
@@ -37,9 +44,7 @@ static inline void hop_send(struct worker *w, struct rte_mbuf *m, uint32_t index
 		packet_drop(w, m, DROP_NO_BUFFER);
 		return;
 	}
-	memcpy(p, h->bytes, 14);
-	if (h->size != ETH_SIZE)
-		memcpy(p + 14, h->bytes + 14, 4);
+	hop_put(p, h);
 	port_tx(w, h->port, m);
 }
 
@@ -60,6 +65,35 @@ static inline uint8_t inner_tos(const uint8_t *ip)
 	return (uint8_t)(load16(ip) >> 12 | (load16(ip) & 0xf) << 4);
 }
 
+// What the template of an outer IPv4 header leaves open.
+static inline void encap_ip4(
+	struct worker *w, uint8_t *p, const struct adj *adj, uint8_t tos, uint32_t size)
+{
+	struct ip4_hdr *ip = (struct ip4_hdr *)p;
+	uint16_t id = encap_id[w->index].next++;
+	uint32_t sum;
+
+	ip->tos = tos;
+	ip->size = be16((uint16_t)size);
+	ip->id = id;
+	sum = (uint32_t)adj->sum + (uint32_t)tos * 0x100 + ip->size + id;
+	ip->checksum = (uint16_t)~sum_fold(sum);
+}
+
+// To hosts: the flow in the outer header at p, which is `size` bytes with all behind it: as the UDP
+// source port (RFC 7348 section 5) or the NVGRE FlowID.
+static inline void encap_flow(uint8_t *p, const struct adj *adj, uint32_t hash, uint16_t size)
+{
+	if (likely(adj->flags & ADJ_F_UDP)) {
+		struct udp_hdr *udp = (struct udp_hdr *)p;
+
+		udp->src = be16((uint16_t)(0xc000 | (hash & 0x3fff)));
+		udp->size = be16(size);
+	} else {
+		p[sizeof(struct gre_hdr) + 3] = (uint8_t)hash;
+	}
+}
+
 // The outer IP header in front of the template's rest: room made, lengths, DSCP and ECN (copied:
 // RFC 2983 uniform, RFC 6040 normal mode), identification and checksum. NULL: no room, m is gone.
 static inline uint8_t *encap_put(
@@ -75,15 +109,7 @@ static inline uint8_t *encap_put(
 	// Templates end at the end of bytes[], so that a copy of fixed size serves all.
 	memcpy(p + adj->size - ADJ_TEMPLATE_SIZE, adj->bytes, ADJ_TEMPLATE_SIZE);
 	if (likely(!(adj->flags & ADJ_F_OUTER6))) {
-		struct ip4_hdr *ip = (struct ip4_hdr *)p;
-		uint16_t id = encap_id[w->index].next++;
-		uint32_t sum;
-
-		ip->tos = tos;
-		ip->size = be16((uint16_t)size);
-		ip->id = id;
-		sum = (uint32_t)adj->sum + (uint32_t)tos * 0x100 + ip->size + id;
-		ip->checksum = (uint16_t)~sum_fold(sum);
+		encap_ip4(w, p, adj, tos, size);
 	} else {
 		struct ip6_hdr *ip = (struct ip6_hdr *)p;
 
@@ -93,18 +119,24 @@ static inline uint8_t *encap_put(
 	return p;
 }
 
-// Policing and counting on the way out by a connection. False: the packet has ended.
-static inline bool conn_out(struct worker *w, struct rte_mbuf *m, const struct adj *adj)
+// Policing and counting of `size` bytes on the way out by a connection. False: over its rate.
+static inline bool conn_take_out(struct worker *w, const struct adj *adj, uint32_t size)
 {
-	uint32_t size = rte_pktmbuf_pkt_len(m);
 	struct conn_counters *k = &w->conns[adj->conn];
 
-	if (adj->meter && unlikely(!meter_take(adj->meter, worker_now(w), size))) {
-		packet_meta(m)->conn = adj->conn;
-		packet_drop(w, m, DROP_POLICER_OUT);
+	if (adj->meter && unlikely(!meter_take(adj->meter, worker_now(w), size)))
 		return false;
-	}
 	k->out_packets++;
 	k->out_bytes += size;
 	return true;
+}
+
+// The same for a packet. False: it has ended.
+static inline bool conn_out(struct worker *w, struct rte_mbuf *m, const struct adj *adj)
+{
+	if (likely(conn_take_out(w, adj, rte_pktmbuf_pkt_len(m))))
+		return true;
+	packet_meta(m)->conn = adj->conn;
+	packet_drop(w, m, DROP_POLICER_OUT);
+	return false;
 }

@@ -20,11 +20,9 @@ static inline uint32_t flow_ports(const uint8_t *p, uint8_t protocol, uint16_t a
 	return has_ports && have >= at + 4 ? load32(p + at) : 0;
 }
 
-// Data starts at the IP header, which has been checked.
-static inline uint32_t flow_hash(const struct rte_mbuf *m)
+// p: the IP header, which has been checked, and `have` bytes with it.
+static inline uint32_t flow_hash_at(const uint8_t *p, uint16_t have)
 {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t have = rte_pktmbuf_data_len(m);
 	uint64_t h;
 
 	if (p[0] >> 4 == 4) {
@@ -45,4 +43,10 @@ static inline uint32_t flow_hash(const struct rte_mbuf *m)
 		h = h * UINT64_C(0xd6e8feb86659fd93) ^ ((uint64_t)ports << 8 | ip->next_header);
 	}
 	return flow_mix(h ^ h >> 29);
+}
+
+// Data starts at the IP header.
+static inline uint32_t flow_hash(const struct rte_mbuf *m)
+{
+	return flow_hash_at(rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m));
 }

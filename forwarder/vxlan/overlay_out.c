@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// To a host of the tenant: the virtual machine's MAC, VXLAN or NVGRE, the host's PA. The flow's
-// hash becomes the UDP source port (RFC 7348 section 5) or the NVGRE FlowID.
+// To a host of the tenant: the virtual machine's MAC, VXLAN or NVGRE, the host's PA.
 
 #include "control.h"
 #include "graph.h"
@@ -26,7 +25,7 @@ static void overlay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n
 		const uint8_t *inner = rte_pktmbuf_mtod(m, const uint8_t *);
 		bool is_ip6 = inner[0] >> 4 == 6;
 		uint32_t hash = flow_hash(m);
-		uint16_t ip_size, size;
+		uint16_t ip_size;
 		uint8_t *p;
 
 		if (unlikely(adj->type != ADJ_OVERLAY)) { // changed since the lookup
@@ -39,15 +38,7 @@ static void overlay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n
 		if (is_ip6)
 			((struct eth_hdr *)(p + adj->size - ETH_SIZE))->type = be16(ETH_TYPE_IP6);
 		ip_size = adj->flags & ADJ_F_OUTER6 ? IP6_SIZE : IP4_SIZE;
-		if (adj->flags & ADJ_F_UDP) {
-			struct udp_hdr *udp = (struct udp_hdr *)(p + ip_size);
-
-			size = (uint16_t)(rte_pktmbuf_pkt_len(m) - ip_size);
-			udp->src = be16((uint16_t)(0xc000 | (hash & 0x3fff)));
-			udp->size = be16(size);
-		} else {
-			p[ip_size + sizeof(struct gre_hdr) + 3] = (uint8_t)hash;
-		}
+		encap_flow(p + ip_size, adj, hash, (uint16_t)(rte_pktmbuf_pkt_len(m) - ip_size));
 		hop_send(w, m, adj->hop);
 	}
 }
