@@ -77,12 +77,14 @@ class ControlledLab:
 
     # -- the gateway
 
-    def start_gateway(self, bgp=False):
-        """The forwarder, perhaps isthmus-bgp, and an agent that joins with a single-use token."""
+    def start_gateway(self, bgp=False, ike=False):
+        """The forwarder, perhaps isthmus-bgp and isthmus-ike, and an agent that joins with a single-use token."""
         self.gateway = Gateway(self.net, self.scene.gateway_ns)
         self.gateway.start_forwarder()
         if bgp:
             self.gateway.start_bgp()
+        if ike:
+            self.gateway.start_ike()
         self.gateway.netns_dir.mkdir(exist_ok=True)
         etc = self.gateway.supervisor.dir / "etc" / "isthmus"
         etc.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,8 @@ class ControlledLab:
             "controller https://%s:8443" % CONTROLLER, "name " + wanted.GATEWAY, "token-file %s/token" % etc,
             "certificates %s/pki" % etc, "directory %s/lib/isthmus" % self.gateway.supervisor.dir,
             "forwarder %s" % self.gateway.socket, "socket %s/run/isthmus/agent.sock" % self.gateway.supervisor.dir,
-            "netns-directory %s" % self.gateway.netns_dir, "number 1", *(["bgp %s" % self.gateway.bgp_socket] if bgp else []), ""]))
+            "netns-directory %s" % self.gateway.netns_dir, "number 1", *(["bgp %s" % self.gateway.bgp_socket] if bgp else []),
+            *(["ike %s" % self.gateway.ike_socket] if ike else []), ""]))
         (etc / "pki").mkdir(mode=0o700)
         self.gateway.agent = self.gateway.supervisor.start("isthmus-agent", self.scene.gateway_ns)
         wait_for(lambda: self.gateway_state() == "Active", 20, "the gateway has joined", step=0.05)

@@ -13,6 +13,7 @@ from site_ends import GreSite, VlanTrunk
 
 HNV_ROUTER = "10.64.0.1"
 GREVIP_ROUTER = "10.65.0.1"
+VIP_ROUTER = "203.0.113.1"
 INTERNET_ROUTER = "198.51.100.1"
 
 
@@ -37,6 +38,7 @@ class Fabric:
         self._plug("underlay", self.router, "fabric0")
         self._plug("internet", self.router, "inet0")
         self.router.ip("addr add %s/24 dev fabric0" % HNV_ROUTER, "addr add %s/24 dev fabric0" % GREVIP_ROUTER,
+                       "addr add %s/24 dev fabric0" % VIP_ROUTER,
                        "addr add %s/24 dev inet0" % INTERNET_ROUTER)
         self.hosts, self.sites = {}, {}
 

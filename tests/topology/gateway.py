@@ -16,8 +16,9 @@ class Gateway:
         self.supervisor = Supervisor(net, name)
         self.socket = self.supervisor.dir / "run" / "isthmus" / "forwarder.sock"
         self.bgp_socket = self.socket.with_name("bgp.sock")
+        self.ike_socket = self.socket.with_name("ike.sock")
         self.netns_dir = self.supervisor.dir / "run" / "netns"  # the agent's, for tenants it serves
-        self.forwarder = self.agent = self.bgp = None
+        self.forwarder = self.agent = self.bgp = self.ike = None
         net.on_close(self._drop_namespaces)
 
     def start_forwarder(self, workers=1, more=""):
@@ -34,6 +35,11 @@ class Gateway:
 
     def wait_bgp(self):
         wait_for(lambda: self._answers(self.bgp_socket), 10, "isthmus-bgp answers on %s" % self.bgp_socket)
+
+    def start_ike(self):
+        self.ike = self.supervisor.start("isthmus-ike", self.ns)
+        wait_for(lambda: self._answers(self.ike_socket), 15, "isthmus-ike answers on %s" % self.ike_socket)
+        return self.ike
 
     def wait_forwarder(self):
         wait_for(lambda: self._answers(self.socket), 30, "the forwarder answers on %s" % self.socket)

@@ -15,36 +15,14 @@ import pytest
 import direct
 import localapi
 from gateway import Gateway, counted
+from ipsec_lab import LAN, MACHINE, IpsecSite
 from localapi import LocalApi, constants as C, ip, structs
 from net import program, wait_for
 from scene import Scene
-from strongswan import StrongSwan, connection
 from traffic import ping
 
-VIP, LAN, MACHINE = "10.65.0.50", "10.3.0.0/24", "10.3.0.10"
+VIP = "10.65.0.50"
 AES_CBC, AES_GCM_16, SHA2_256_128, MODP_2048 = 12, 20, 12, 14
-
-
-class IpsecSite:
-    """A router at the internet with strongSwan, and its inside address on the loopback."""
-
-    def __init__(self, scene, tenant, address):
-        self.tenant, self.address = tenant, address
-        self.ns = scene.net.namespace("ipsec-" + tenant.name)
-        scene.net.plug(scene.fabric.switch, "internet", self.ns, "ul0", offload=False)
-        self.ns.ip("addr add %s/24 dev ul0" % address, "route add default via 198.51.100.1", "addr add %s/32 dev lo" % MACHINE)
-        self.swan = StrongSwan(scene.net, tenant.name, self.ns)
-
-    @property
-    def identity(self):
-        return self.tenant.name + ".example"
-
-    def secret(self):
-        return "secret-of-" + self.tenant.name
-
-    def load(self, secret=None, **more):
-        self.swan.load(connection("hq", self.address, VIP, self.identity, VIP, secret or self.secret(), local_ts=LAN,
-                                  remote_ts="10.0.0.0/16", **more))
 
 
 class Lab:
@@ -61,7 +39,7 @@ class Lab:
         self.gateway.start_forwarder()
         self.ike_socket = self.scene.net.dir / "ike.sock"
         self.start_ike()
-        self.sites = {t.name: IpsecSite(self.scene, t, "198.51.100.%d" % (20 + t.number)) for t in self.scene.tenants}
+        self.sites = {t.name: IpsecSite(self.scene, t, "198.51.100.%d" % (20 + t.number), VIP) for t in self.scene.tenants}
         direct.configure(self.scene, self.gateway)
         with self.gateway.api() as api:
             slot = direct.slot()
