@@ -91,9 +91,17 @@ static void print_rows(const struct model_type *type, const json_t *list)
 	table_print(t);
 }
 
-// Any list of flat objects: the members of the first make the columns.
-static void print_plain(const json_t *list)
+static bool is_of_kind(const json_t *item, const char *kind)
 {
+	const char *own = json_string_value(json_object_get(item, "kind"));
+
+	return !kind || (own && !strcmp(own, kind));
+}
+
+// The members of `first` make the columns.
+static void print_kind(const json_t *list, const json_t *first)
+{
+	const char *kind = json_string_value(json_object_get(first, "kind"));
 	struct table *t = table_new();
 	const json_t *item;
 	const char *name;
@@ -101,16 +109,35 @@ static void print_plain(const json_t *list)
 	char text[1024];
 	size_t i;
 
-	json_object_foreach (json_array_get(list, 0), name, value)
+	json_object_foreach ((json_t *)first, name, value)
 		table_column(t, name);
 	json_array_foreach ((json_t *)list, i, item) {
-		json_object_foreach (json_array_get(list, 0), name, value)
+		if (!is_of_kind(item, kind))
+			continue;
+		json_object_foreach ((json_t *)first, name, value)
 			table_cell(t, cell_text(json_object_get(item, name), text, sizeof(text)));
 	}
-	if (json_array_size(list))
-		table_print(t);
-	else
-		free(t);
+	table_print(t);
+}
+
+// Any list of flat objects; those that say their kind get a table for each.
+static void print_plain(const json_t *list)
+{
+	json_t *seen = json_object();
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, item) {
+		const char *kind = json_string_value(json_object_get(item, "kind"));
+
+		if (json_object_get(seen, kind ? kind : ""))
+			continue;
+		if (json_object_size(seen))
+			printf("\n");
+		json_object_set_new(seen, kind ? kind : "", json_true());
+		print_kind(list, item);
+	}
+	json_decref(seen);
 }
 
 static int fetch(struct cli *cli, const char *path, json_t **ret_body)
