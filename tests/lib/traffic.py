@@ -5,6 +5,8 @@ import contextlib
 import json
 import socket
 import subprocess
+import threading
+import time
 
 from net import program, run
 
@@ -73,6 +75,59 @@ def tcp(client, server, server_addr, seconds=2, reverse=False):
     finally:
         daemon.terminate()
         daemon.wait(10)
+
+
+class Transfer:
+    """A TCP connection that carries a known stream of bytes, some 1.5 MB a second, until stop()."""
+
+    PORT, CHUNK, PAUSE_S = 7007, 8192, 0.005
+    STREAM = bytes(i * 167 % 251 for i in range(251)) * 2 * 8192  # its period is no power of two
+
+    def __init__(self, from_ns, to_ns, to_addr):
+        self.ended, self.received, self.longest_pause_s, self.problem = threading.Event(), 0, 0.0, None
+        with to_ns.entered():
+            self.listener = socket.create_server((to_addr, self.PORT))
+        with from_ns.entered():
+            self.sender = socket.create_connection((to_addr, self.PORT), timeout=30)
+        self.receiver = self.listener.accept()[0]
+        self.receiver.settimeout(30)
+        self.threads = [threading.Thread(target=self._guarded, args=(f,), daemon=True) for f in (self._send, self._receive)]
+        for thread in self.threads:
+            thread.start()
+
+    def _guarded(self, function):
+        try:
+            function()
+        except OSError as e:
+            self.problem = str(e)
+
+    def _send(self):
+        sent = 0
+        while not self.ended.wait(self.PAUSE_S):
+            at = sent % 251
+            self.sender.sendall(self.STREAM[at:at + self.CHUNK])
+            sent += self.CHUNK
+        self.sender.shutdown(socket.SHUT_WR)
+
+    def _receive(self):
+        last = time.monotonic()
+        while data := self.receiver.recv(65536):
+            at, now = self.received % 251, time.monotonic()
+            if data != self.STREAM[at:at + len(data)]:
+                self.problem = "other bytes arrived than were sent"
+            self.received += len(data)
+            self.longest_pause_s, last = max(self.longest_pause_s, now - last), now
+
+    def stop(self):
+        """Ends it; .received, .longest_pause_s and .problem (None: all arrived as sent) are final."""
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(40)
+            if thread.is_alive():
+                self.problem = "it never ended"
+        for s in (self.sender, self.receiver, self.listener):
+            s.close()
+        return self
 
 
 def inject(ns, dev, frames, count=1):

@@ -58,7 +58,7 @@ class Case:
         self.port, self.reason, self.words, self.build = port, reason, words, build
 
     def frame(self, lab):
-        return bytes(self.build(lab, *lab.scene.tenants))
+        return bytes(self.build(lab, *lab.scene.tenants[:2]))
 
 
 INJECTIONS = {

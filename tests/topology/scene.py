@@ -23,6 +23,7 @@ class Tenant:
         self.vm_macs = {"vm1": "02:a%d:00:00:00:04" % number, "vm2": "02:a%d:00:00:00:05" % number}
         self.vms, self.gre_site, self.vlan_site = {}, None, None
 
+    has_gre = has_vlan = True  # where the scene builds such sites at all
     subnet, gateway_subnet = "10.0.0.0/24", "10.0.255.0/28"
     router_address = "10.0.0.1"
     vm_addresses = {"vm1": "10.0.0.4", "vm2": "10.0.0.5"}
@@ -68,9 +69,9 @@ class Scene:
         self.gateway_ns = self.fabric.gateway_namespace()
         self.trunk = self.fabric.trunk(self.gateway_ns)
         for t in self.tenants:
-            if gre:
+            if gre and t.has_gre:
                 t.gre_site = self.fabric.gre_site("site-%c" % (96 + t.number), t.site_address, [t.gre_machine + "/24"])
-            if vlan:
+            if vlan and t.has_vlan:
                 t.vlan_site = self.trunk.site("vlan-%c" % (96 + t.number), t.vlan, t.vlan_router + "/29", [t.vlan_machine + "/32"])
                 t.vlan_site.route(t.vlan_gateway, "10.0.0.0/16")
 
