@@ -75,6 +75,9 @@ static int remove_stored(struct rest_request *req)
 	if (!rc)
 		rc = rest_touch_above(rs, &req->target);
 	if (!rc)
+		rc = operations_store(
+			req->rest->operations, rs->store, req->id, &req->target, true);
+	if (!rc)
 		rc = store_commit(rs->store, NULL);
 	else
 		store_rollback(rs->store);

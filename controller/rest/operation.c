@@ -8,15 +8,69 @@
 #include "map.h"
 #include "xmalloc.h"
 
+#define ROWS "rest/operation/"
+
 struct operations {
 	struct operation ring[OPERATIONS_MAX];
 	size_t next, oldest_open; // counted on; the slot is modulo OPERATIONS_MAX
 	struct map by_id, by_repeat;
 };
 
-struct operations *operations_new(void)
+static const char *row_key(size_t slot, char *buf, size_t size)
 {
-	return xcalloc(1, sizeof(struct operations));
+	snprintf(buf, size, ROWS "%05zu", slot);
+	return buf;
+}
+
+static int load(void *arg, const struct store_row *row)
+{
+	struct operations *ops = arg;
+	const char *id = NULL, *ref = NULL;
+	size_t slot = strtoul(row->key + strlen(ROWS), NULL, 10);
+	struct operation *op;
+	struct model_path path;
+	int is_delete = 0;
+
+	if (slot >= OPERATIONS_MAX ||
+		json_unpack(row->value, "{s:s, s:s, s:b}", "id", &id, "path", &ref, "delete",
+			&is_delete) ||
+		model_path_parse(ref, &path))
+		return 0;
+	op = &ops->ring[slot];
+	snprintf(op->id, sizeof(op->id), "%s", id);
+	op->path = path;
+	op->is_delete = is_delete;
+	op->revision = row->revision;
+	op->status = is_delete ? 202 : 200;
+	map_set_str(&ops->by_id, op->id, op);
+	return 0;
+}
+
+struct operations *operations_new(struct store *store)
+{
+	struct operations *ops = xcalloc(1, sizeof(*ops));
+	size_t newest = OPERATIONS_MAX - 1;
+
+	store_each(store, ROWS, load, ops);
+	for (size_t i = 0; i < OPERATIONS_MAX; i++) {
+		if (ops->ring[i].revision > ops->ring[newest].revision)
+			newest = i;
+	}
+	ops->next = newest + 1 + OPERATIONS_MAX;
+	ops->oldest_open = ops->next - OPERATIONS_MAX;
+	return ops;
+}
+
+int operations_store(const struct operations *ops, struct store *store, const char *id,
+	const struct model_path *path, bool is_delete)
+{
+	char key[32], ref[MODEL_PATH_SIZE];
+	json_t *row = json_pack("{s:s, s:s, s:b}", "id", id, "path", model_path_format(path, ref),
+		"delete", is_delete);
+	int rc = store_put(store, row_key(ops->next % OPERATIONS_MAX, key, sizeof(key)), row);
+
+	json_decref(row);
+	return rc;
 }
 
 static void forget(struct operations *ops, struct operation *op)
@@ -78,14 +132,14 @@ static void cancel_older(
 	while (ops->oldest_open < ops->next) {
 		struct operation *op = &ops->ring[ops->oldest_open % OPERATIONS_MAX];
 
-		if (!op->canceled && progress(op, hooks) == REST_UPDATING)
+		if (op->id[0] && !op->canceled && progress(op, hooks) == REST_UPDATING)
 			break;
 		ops->oldest_open++;
 	}
 	for (size_t i = ops->oldest_open; i < ops->next; i++) {
 		struct operation *op = &ops->ring[i % OPERATIONS_MAX];
 
-		if (op->canceled || op == fresh)
+		if (!op->id[0] || op->canceled || op == fresh)
 			continue;
 		model_path_key(&op->path, other);
 		if (!within(other, key) && (op->is_delete || !within(key, other)))
@@ -102,7 +156,7 @@ struct operation *operations_add(struct operations *ops, const char *id,
 	struct operation *op = &ops->ring[ops->next % OPERATIONS_MAX];
 
 	forget(ops, op);
-	if (ops->next >= OPERATIONS_MAX && ops->oldest_open <= ops->next - OPERATIONS_MAX)
+	if (ops->oldest_open <= ops->next - OPERATIONS_MAX)
 		ops->oldest_open = ops->next - OPERATIONS_MAX + 1;
 	snprintf(op->id, sizeof(op->id), "%s", id);
 	op->path = *path;

@@ -287,8 +287,8 @@ static int touch(void *arg, const struct resource *resource)
 	return resource_touch(arg, &resource->path);
 }
 
-// New ETags: of what was put and all below it, and of all above it.
-static int touch_family(struct job *job)
+// A change has new ETags, of what was put and all below it and of all above it, and an operation.
+static int note_change(struct job *job)
 {
 	struct resource_store *rs = (struct resource_store *)job->req->rest->resources;
 	const struct model_path *top = &job->items[0].resource.path;
@@ -298,7 +298,9 @@ static int touch_family(struct job *job)
 		changed |= job->items[i].changed;
 	if (!changed)
 		return 0;
-	return rest_touch_above(rs, top) ? -EIO : resource_each(rs, top, touch, rs);
+	if (rest_touch_above(rs, top) || resource_each(rs, top, touch, rs))
+		return -EIO;
+	return operations_store(job->req->rest->operations, rs->store, job->req->id, top, false);
 }
 
 static int store_all(struct job *job)
@@ -310,7 +312,7 @@ static int store_all(struct job *job)
 		return store_failed(job->req, rc);
 	rc = write_items(job);
 	if (!rc) {
-		rc = touch_family(job);
+		rc = note_change(job);
 		if (rc < 0)
 			rc = store_failed(job->req, rc);
 	}

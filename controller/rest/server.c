@@ -381,7 +381,7 @@ int rest_new(struct event_base *base, const struct rest_config *config,
 	rest->base = base;
 	rest->config = *config;
 	rest->resources = resources;
-	rest->operations = operations_new();
+	rest->operations = operations_new(resources->store);
 	rest->guards = guard_set_new(base, &limits, on_full, rest);
 	set_up_http(rest);
 	rc = tls_server_new(config->certificate_file, config->key_file, &rest->tls);

@@ -76,6 +76,27 @@ def test_what_was_answered_survives_kill_9(controller):
     assert c.get("virtualGateways/Contoso").json == before
 
 
+def test_operations_survive_kill_9_and_can_still_be_polled(controller):
+    c = controller
+    provider(c)
+    gateway(c)
+    tenant(c)
+    put = c.must_put("virtualGateways/Contoso/networkConnections/GreGW", gre())
+    gone = c.delete("virtualGateways/Contoso/networkConnections/GreGW")
+    polled = ["operations/" + put.headers["x-ms-request-id"], "operations/" + gone.headers["x-ms-request-id"]]
+    before = [c.get(p).json["status"] for p in polled]
+    c.stop(signal.SIGKILL)
+    c.start()
+    assert [c.get(p).json["status"] for p in polled] == before
+    assert c.get("operationResults/" + gone.headers["x-ms-request-id"]).status == 204
+    again = c.must_put("credentials/after", {"type": "usernamePassword", "userName": "u", "value": "v"})
+    assert c.get("operations/" + again.headers["x-ms-request-id"]).json == {"status": "Succeeded"}
+    c.stop(signal.SIGKILL)
+    c.start()
+    for p in [*polled, "operations/" + again.headers["x-ms-request-id"]]:
+        assert c.get(p).status == 200, p
+
+
 def test_secrets_are_sealed_in_the_store_and_absent_from_answers_and_log(controller):
     c = controller
     c.must_put("credentials/user", {"type": "usernamePassword", "userName": "u", "value": "Swordfish99"})
