@@ -157,6 +157,24 @@ def test_one_change_costs_the_same_among_100_and_10_000_connections(rig):
     print(costs)
 
 
+def test_one_change_costs_the_same_with_1000_connections_in_one_tenant(rig):
+    costs, added = [], 1
+    rig.controller.put(scene.slot(), *scene.tenant(1))
+    for size in (100, 1000):
+        numbers = range(added + 1, size + 1)
+        rig.controller.put(*(o for n in numbers for o in (
+            scene.connection(n, 1), scene.routes(n, 1, ['172.16.%d.%d/32' % (n // 256, n % 256)]))))
+        added = size
+        rig.controller.wait_reached(rig.controller.revision, 300)
+        assert len(rig.dump('conn')) == size
+        before = rig.messages(), rig.agent_status()
+        rig.controller.wait_reached(rig.controller.put(scene.connection(7, 1, inKbps=size)))
+        after = rig.messages(), rig.agent_status()
+        costs.append((after[0] - before[0], after[1].objects_read - before[1].objects_read,
+                      after[1].objects_touched - before[1].objects_touched))
+    assert costs[0] == costs[1] == (1, 1, 2)
+
+
 def test_connection_state_comes_up_and_goes(rig):
     rig.controller.put(scene.slot(), *scene.tenant(4))
     rig.controller.wait(lambda: rig.controller.state.get(('connection', '4'), {}).get('state') == 'Connected')

@@ -133,6 +133,7 @@ def test_discovery_operations_instances_and_statistics(controller):
     found = c.get("/networking/discovery").json
     assert found["properties"]["currentRestVersion"] == "V7.1" and "V1" in found["properties"]["supportedRestVersions"]
     gone = c.delete("macPools/m")
+    assert gone.status == 202 and int(gone.headers["Retry-After"]) >= 15
     operation = gone.headers["Azure-AsyncOperation"].split("/networking", 1)[1]
     assert c.get("/networking" + operation).json == {"status": "Succeeded"}
     assert c.get("/networking" + gone.headers["Location"].split("/networking", 1)[1]).status == 204

@@ -133,6 +133,25 @@ def test_keepalives_of_an_extension_decide_the_connection_state(lab):
     wait_for(lambda: ping(t.vms["vm1"].ns, t.gre_machine), 10, "traffic")
 
 
+def test_hosts_follow_the_host_routes(lab):
+    """What a host must know comes and goes with the connection, and with nothing else."""
+    t, other = lab.tenants
+    path = "virtualGateways/%s/networkConnections/L3GW" % t.name
+    router = lab.scene.hosts["h1"].router(t.name)
+
+    def known():
+        lab.apply_hosts()
+        return router.ns.run(["ip", "route", "show", t.vlan_lan]).stdout
+    assert "via" in known()
+    body = lab.nc.get(path)
+    lab.nc.delete(path)
+    wait_for(lambda: not known(), 5, "the host forgets the route")
+    assert not ping(t.vms["vm1"].ns, t.vlan_machine, wait_s=0.3) and ping(other.vms["vm1"].ns, other.vlan_machine, 3)
+    lab.nc.put_whole(path, {"resourceId": "L3GW", "properties": body["properties"]})
+    wait_for(known, 5, "the host knows it again")
+    wait_for(lambda: ping(t.vms["vm1"].ns, t.vlan_machine), 5, "traffic again")
+
+
 def test_a_new_connection_carries_traffic_soon_after_its_put(lab):
     """From the PUT to the first packet through, with everything around it in place. The bench
     put_to_traffic_p50_ms has the promised figure; here only that it is no matter of seconds."""
