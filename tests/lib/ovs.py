@@ -30,7 +30,7 @@ class Ovs:
         wait_for((self.dir / "vswitchd.ctl").exists, 10, "ovs-vswitchd listens")
 
     def vsctl(self, *argv):
-        run(["ip", "netns", "exec", self.ns.full, "ovs-vsctl", "--timeout=20", "--db=" + self.db, *argv], env=self.env)
+        run(["ip", "netns", "exec", self.ns.full, "ovs-vsctl", "--retry", "--timeout=20", "--db=" + self.db, *argv], env=self.env)
 
     def flows(self, bridge, *flows):
         run(["ip", "netns", "exec", self.ns.full, "ovs-ofctl", "replace-flows", "unix:%s/%s.mgmt" % (self.dir, bridge), "-"],
