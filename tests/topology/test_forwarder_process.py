@@ -118,3 +118,23 @@ def test_two_workers_share_the_port_by_flow(lab):
         wait_for(lambda: sum(packets()) >= before + 400, 10, "all received")
         assert all(n > 50 for n in packets()), packets()
     assert lab.process.stop() == 0
+
+
+@pytest.mark.parametrize("device", ["net_tap0,iface=dtap0", "net_null0"])
+def test_any_dpdk_device_can_be_a_port(lab, device):
+    """A tap takes what its namespace sends; null gives packets of zeros without end. Both end in counted drops."""
+    name = "net_tap0" if "tap" in device else "net_null0"
+    path = lab.net.dir / (name + ".sock")
+    process = lab.net.spawn(name, [program("isthmus-forwarder"), "--socket", path, "--no-huge", "--buffers", "4096",
+                                   "--port", "d=dpdk:" + device], lab.ns)
+    wait_for(path.exists, 30, "listens: " + process.output())
+    with LocalApi(path) as api:
+        port, = api.dump("port")
+        assert port.name == b"d"
+        if name == "net_tap0":
+            lab.ns.ip("addr add 10.9.0.1/24 dev dtap0", "link set dtap0 up", "neigh replace 10.9.0.2 lladdr 02:00:00:00:00:09 dev dtap0")
+            with lab.ns.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for _ in range(20):
+                    sender.sendto(b"x", ("10.9.0.2", 9))
+        wait_for(lambda: sum(v for k, v in api.counters().items() if k.startswith("drop.")) >= 20, 10, "its packets are taken")
+    assert process.stop() == 0
