@@ -100,8 +100,8 @@ def test_an_answer_older_than_what_was_applied_is_refused(rig):
 
 def test_secrets_are_sealed_on_disk_and_survive(rig):
     rig.controller.put(scene.slot(), *scene.tenant(4))
-    rig.controller.put(scene.connection(4, 4, ipsec={'sharedSecret': 'topsecret-111_aaa'}))
-    rig.controller.wait_reached(2)
+    revision = rig.controller.put(scene.connection(4, 4, ipsec={'sharedSecret': 'topsecret-111_aaa'}))
+    rig.controller.wait_reached(revision)
     rig.kill(rig.agent)
     state = rig.dir / 'state'
     for path in state.iterdir():
