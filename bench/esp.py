@@ -6,6 +6,7 @@ changes with every packet. Gbit/s are of inner packets. The raw library under on
 `openssl speed`, are measured in turn with the forwarder.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -151,3 +152,24 @@ def memif(context, wanted):
              for (way, size), r in rates.items()}
     show_ratios('memif', rates, *references.medians())
     return {k: v for k, v in figures('memif', rates).items() if k in wanted}
+
+
+# -- TCP through two gateways
+
+def tcp_over(context, kind, runs=None):
+    """Gbit/s of one TCP stream through two gateways on AF_PACKET ports; median of the runs."""
+    os.environ['ISTHMUS_BUILD'] = str(context.build)
+    from net import Net, wait_for  # noqa: PLC0415  reads the build's place when it is loaded
+    from pair import Pair  # noqa: PLC0415
+    import traffic  # noqa: PLC0415
+    with Net() as net:
+        pair = Pair(net, kind)
+        a, b = (pair.machines[s] for s in ('a', 'b'))
+        wait_for(lambda: traffic.ping(a, pair.address('b'), 1), 10, 'the first packet passes')
+        rates = [traffic.tcp(a, b, pair.address('b'), seconds=max(1, round(context.seconds)))['bps']
+                 for _ in range(runs or context.runs)]
+    return dataplane.median([r / 1e9 for r in rates], 'tcp over %s, Gbit/s' % kind.lower())
+
+
+def tcp(context, wanted):
+    return {'tcp_esp_gbps': tcp_over(context, 'IPSEC')}

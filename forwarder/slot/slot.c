@@ -181,7 +181,8 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	s->api = *o;
 	s->known = true;
 	relay_set(o);
-	if (before.active == o->active && memcmp(before.pa, o->pa, sizeof(o->pa)) == 0)
+	if (before.active == o->active && before.iv_epoch == o->iv_epoch &&
+		memcmp(before.pa, o->pa, sizeof(o->pa)) == 0)
 		return API_CHANGED;
 	for (u = LIST_FIRST(&s->users); u; u = next) {
 		next = LIST_NEXT(u, link);
