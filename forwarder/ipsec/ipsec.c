@@ -15,6 +15,8 @@
 #include <time.h>
 
 #include "conn/conn.h"
+#include "control.h"
+#include "esp_stage.h"
 #include "log.h"
 #include "modules.h"
 #include "objects.h"
@@ -25,7 +27,8 @@
 
 #define TICK_MS        100
 #define SCAN_TICKS     10 // every SA is looked at once a second
-#define CONN_REASON_SA 3  // of struct api_conn_event
+#define PMTU_PER_TICK  5
+#define CONN_REASON_SA 3 // of struct api_conn_event
 #define IP_ONLY_MTU    1500
 
 struct esp_ctx ipsec_ctx[WORKER_MAX];
@@ -38,6 +41,7 @@ static struct {
 	struct event *tick;
 	uint16_t workers;
 	unsigned ticks;
+	unsigned pmtu_left; // ICMP errors looked at before the next tick
 	uint32_t events_seen[WORKER_MAX];
 	struct slot_user slots[ESP_SLOTS];
 } ipsec;
@@ -247,6 +251,73 @@ static void slot_changed(struct slot_user *user)
 	esp_table_slot(ipsec.table, number, slot_is_active(number), s != NULL ? s->iv_epoch : 0);
 }
 
+// -- ICMP errors about what we sent
+
+// The outer header; its size, or 0: not one of ours.
+static size_t quoted_ip(const uint8_t *ip, size_t size, struct esp_pmtu *ret_said)
+{
+	bool v4 = size >= 20 && ip[0] >> 4 == 4;
+	size_t header = v4 ? (size_t)(ip[0] & 15) * 4 : 40, from = v4 ? 12 : 8;
+	uint8_t protocol, family = v4 ? IP_V4 : IP_V6;
+
+	if (size < header || header < 20 || (!v4 && ip[0] >> 4 != 6))
+		return 0;
+	protocol = v4 ? ip[9] : ip[6];
+	ret_said->udp = protocol == ESP_PROTOCOL_UDP;
+	ret_said->size = v4 ? esp_be16(ip + 2) : (uint16_t)(40 + esp_be16(ip + 4));
+	ret_said->local = ip_from_bytes(family, ip + from);
+	ret_said->remote = ip_from_bytes(family, ip + from + (v4 ? 4 : 16));
+	return ret_said->udp || protocol == ESP_PROTOCOL ? header : 0;
+}
+
+// RFC 792 promises 8 bytes behind the IP header: in UDP they are not enough to tell.
+static bool quoted_esp(const uint8_t *ip, size_t size, struct esp_pmtu *ret_said)
+{
+	size_t at = quoted_ip(ip, size, ret_said) + (ret_said->udp ? 8 : 0);
+
+	if (at < 20 || size < at + ESP_HEADER_SIZE)
+		return false;
+	ret_said->spi = esp_be32(ip + at);
+	ret_said->sequence = esp_be32(ip + at + 4);
+	return true;
+}
+
+// m starts at the IP header of an ICMP error of which a worker has seen that it says "too big" and
+// has verified the checksum.
+static bool pmtu_read(const struct rte_mbuf *m, struct esp_pmtu *ret_said)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v4 = ip[0] >> 4 == 4;
+	size_t at = v4 ? (size_t)(ip[0] & 15) * 4 : 40;
+
+	if (m->data_len < at + 8)
+		return false;
+	ret_said->mtu = esp_be16(ip + at + 6);
+	if (!v4 && esp_be16(ip + at + 4) != 0)
+		return false; // more than any packet here
+	return quoted_esp(ip + at + 8, m->data_len - at - 8, ret_said);
+}
+
+static void on_icmp_error(struct rte_mbuf *m)
+{
+	const struct esp_sa *sa = NULL;
+	struct esp_pmtu said = {0};
+
+	// Anyone can send these, and each looks through all SAs.
+	if (ipsec.pmtu_left != 0 && pmtu_read(m, &said)) {
+		ipsec.pmtu_left--;
+		sa = esp_table_pmtu(ipsec.table, &said, now_ns());
+	}
+	if (sa != NULL)
+		refresh_conn(sa->conn);
+	rte_pktmbuf_free(m);
+}
+
+static void pmtu_changed(const struct esp_sa *sa)
+{
+	refresh_conn(sa->conn);
+}
+
 // -- time
 
 static void report(void *ctx, const struct api_sa_event *event)
@@ -272,6 +343,8 @@ static bool workers_raised(void)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
+	ipsec.pmtu_left = PMTU_PER_TICK;
+	esp_table_pmtu_age(ipsec.table, now_ns(), pmtu_changed);
 	if (workers_raised() || ++ipsec.ticks % SCAN_TICKS == 0)
 		esp_table_events(ipsec.table, now_ns(), report, NULL);
 }
@@ -298,6 +371,8 @@ static int ipsec_init(const struct module_env *env)
 		ipsec.slots[i].changed = slot_changed;
 		slot_join(i, &ipsec.slots[i]);
 	}
+	control_handle(CONTROL_ICMP_ERROR, on_icmp_error);
+	ipsec.pmtu_left = PMTU_PER_TICK;
 	log_info("IPsec by %s", crypto->name);
 	if (env->base == NULL)
 		return 0;
@@ -311,6 +386,7 @@ static void ipsec_fini(void)
 	struct esp_sa *sa;
 	size_t at = 0;
 
+	control_handle(CONTROL_ICMP_ERROR, NULL);
 	if (ipsec.tick != NULL)
 		event_free(ipsec.tick);
 	for (uint16_t i = 1; i < ESP_SLOTS; i++)

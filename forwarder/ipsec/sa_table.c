@@ -26,7 +26,8 @@ struct entry {
 	struct esp_table *table;
 	struct key key;
 	struct conn *conn;
-	LIST_ENTRY(entry) of_conn, of_slot;
+	LIST_ENTRY(entry) of_conn, of_slot, of_learnt;
+	uint64_t pmtu_until_ns;      // the path MTU is learnt and holds till then; 0: it is not
 	struct ledger_entry *ledger; // out with a counter nonce
 	uint8_t identity[32];        // digest of what may not change
 	uint32_t raised;             // events the control thread raised ever
@@ -52,6 +53,7 @@ struct esp_table {
 	struct slab slab;
 	struct map entries, conns;
 	struct ledger *ledger;
+	LIST_HEAD(, entry) learnt; // path MTU
 	struct slot slots[ESP_SLOTS];
 };
 
@@ -486,6 +488,8 @@ int esp_table_del(struct esp_table *t, uint32_t conn, uint32_t spi, uint8_t dir)
 	e->ledger = NULL;
 	LIST_REMOVE(e, of_conn);
 	LIST_REMOVE(e, of_slot);
+	if (e->pmtu_until_ns != 0)
+		LIST_REMOVE(e, of_learnt);
 	map_del(&t->entries, &e->key, sizeof(e->key));
 	conn_put(t, e->conn);
 	rcu_defer(entry_free, e);
@@ -660,23 +664,63 @@ void esp_table_events(struct esp_table *t, uint64_t now_ns, esp_event_fn emit, v
 
 // -- path MTU
 
-bool esp_table_pmtu(struct esp_table *t, uint32_t spi, const struct ip_addr *remote, uint16_t mtu)
+static bool may_have_sent(const struct entry *e, const struct esp_pmtu *said)
 {
-	uint16_t least = remote->family == IP_V4 ? 576 : 1280;
+	uint32_t ago =
+		(uint32_t)__atomic_load_n(&e->sa.sequence, __ATOMIC_RELAXED) - said->sequence;
+
+	return e->sa.packets != 0 && said->sequence != 0 && ago < ESP_PMTU_SENT_AGO &&
+	       ago < e->sa.packets && said->size > said->mtu &&
+	       said->udp == !!(e->sa.flags & API_SA_F_UDP) &&
+	       ip_equal(&e->want.remote, &said->remote) && ip_equal(&e->want.local, &said->local);
+}
+
+static void pmtu_learn(struct esp_table *t, struct entry *e, uint16_t mtu, uint64_t now_ns)
+{
+	if (e->pmtu_until_ns == 0)
+		LIST_INSERT_HEAD(&t->learnt, e, of_learnt);
+	e->pmtu_until_ns = now_ns + ESP_PMTU_NS;
+	__atomic_store_n(&e->sa.path_mtu, mtu, __ATOMIC_RELAXED);
+}
+
+static void pmtu_forget(struct entry *e)
+{
+	if (e->pmtu_until_ns == 0)
+		return;
+	LIST_REMOVE(e, of_learnt);
+	e->pmtu_until_ns = 0;
+	__atomic_store_n(&e->sa.path_mtu, e->want.path_mtu, __ATOMIC_RELAXED);
+}
+
+const struct esp_sa *esp_table_pmtu(
+	struct esp_table *t, const struct esp_pmtu *said, uint64_t now_ns)
+{
+	uint16_t least = said->remote.family == IP_V4 ? 576 : 1280;
+	uint16_t mtu = said->mtu < least ? least : said->mtu;
 	struct entry *e;
-	bool lowered = false;
 	size_t at = 0;
 
-	if (mtu < least)
-		mtu = least;
 	while ((e = map_next(&t->entries, &at)) != NULL) {
-		if (e->key.dir != API_SA_OUT || e->key.spi != spi || e->sa.packets == 0 ||
-			!ip_equal(&e->want.remote, remote))
+		if (e->key.dir != API_SA_OUT || e->key.spi != said->spi || !may_have_sent(e, said))
 			continue;
 		if (e->sa.path_mtu != 0 && e->sa.path_mtu <= mtu)
 			continue;
-		__atomic_store_n(&e->sa.path_mtu, mtu, __ATOMIC_RELAXED);
-		lowered = true;
+		pmtu_learn(t, e, mtu, now_ns);
+		return &e->sa;
 	}
-	return lowered;
+	return NULL;
+}
+
+void esp_table_pmtu_age(
+	struct esp_table *t, uint64_t now_ns, void (*changed)(const struct esp_sa *sa))
+{
+	struct entry *e = LIST_FIRST(&t->learnt), *next;
+
+	for (; e != NULL; e = next) {
+		next = LIST_NEXT(e, of_learnt);
+		if (now_ns < e->pmtu_until_ns)
+			continue;
+		pmtu_forget(e);
+		changed(&e->sa);
+	}
 }

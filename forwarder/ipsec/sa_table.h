@@ -110,7 +110,24 @@ uint16_t esp_table_conn_mtu(struct esp_table *t, uint32_t conn, uint16_t path_mt
 typedef void (*esp_event_fn)(void *ctx, const struct api_sa_event *event);
 void esp_table_events(struct esp_table *t, uint64_t now_ns, esp_event_fn emit, void *ctx);
 
-// RFC 4301 section 8.2: an ICMP error says packets of the outbound SA to `remote` with this SPI are
-// too big. Believed if such an SA exists and has sent something, and never below the least MTU of
-// the IP version. True when the SA's path MTU went down.
-bool esp_table_pmtu(struct esp_table *t, uint32_t spi, const struct ip_addr *remote, uint16_t mtu);
+// RFC 4301 section 8.2: an unauthenticated ICMP error says that a packet of ours, quoted as far as
+// this, was too big for a path.
+struct esp_pmtu {
+	struct ip_addr local, remote; // of the quoted outer header
+	uint32_t spi, sequence;
+	uint16_t size; // of the quoted packet
+	uint16_t mtu;
+	bool udp;
+};
+
+#define ESP_PMTU_NS       (600ull * 1000000000) // then the path is tried again (RFC 1191 6.3)
+#define ESP_PMTU_SENT_AGO 65536                 // quoted sequence numbers are at most that old
+
+// Believed only of an outbound SA with these addresses that has sent this number and may have sent
+// a packet of this size; only downwards; never below the least MTU of the IP version; and not for
+// ever. The SA whose path MTU went down, or NULL.
+const struct esp_sa *esp_table_pmtu(
+	struct esp_table *t, const struct esp_pmtu *said, uint64_t now_ns);
+// Forgets what was learnt longer ago than ESP_PMTU_NS; calls `changed` for each SA.
+void esp_table_pmtu_age(
+	struct esp_table *t, uint64_t now_ns, void (*changed)(const struct esp_sa *sa));

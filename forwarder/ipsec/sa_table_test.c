@@ -604,25 +604,95 @@ static void inexact_record_closes_the_window_and_leaps(void **state)
 
 // -- path MTU
 
+static const struct esp_sa *told(struct esp_table *t, const struct esp_pmtu *said, uint64_t now_ns)
+{
+	return esp_table_pmtu(t, said, now_ns);
+}
+
 static void icmp_about_esp_is_believed_with_caution(void **state)
 {
 	struct esp_table *t = table_new();
 	struct api_sa want = want_of(API_SA_OUT);
-	struct ip_addr other = ip_from_v4(0x01010101);
+	struct esp_pmtu right = {.local = want.local,
+				.remote = want.remote,
+				.spi = KIT_SPI,
+				.sequence = 2,
+				.size = 1500,
+				.mtu = 1400},
+			said = right;
 	struct kit_packet k;
 
 	set(t, &want);
 	set_policy(t, 1, KIT_SPI);
-	assert_false(esp_table_pmtu(t, KIT_SPI, &want.remote, 1400)); // nothing was sent yet
-	send_one(esp_table_find(t, 1, KIT_SPI, API_SA_OUT), &k, 60);
-	assert_false(esp_table_pmtu(t, KIT_SPI, &other, 1400));
-	assert_false(esp_table_pmtu(t, KIT_SPI + 1, &want.remote, 1400));
-	assert_true(esp_table_pmtu(t, KIT_SPI, &want.remote, 1400));
+	assert_null(told(t, &right, 0)); // nothing was sent yet
+	for (int i = 0; i < 3; i++)
+		send_one(esp_table_find(t, 1, KIT_SPI, API_SA_OUT), &k, 60);
+	said.remote = ip_from_v4(0x01010101);
+	assert_null(told(t, &said, 0));
+	said = right;
+	said.local = ip_from_v4(0x01010101);
+	assert_null(told(t, &said, 0));
+	said = right;
+	said.spi++;
+	assert_null(told(t, &said, 0));
+	said = right;
+	said.sequence = 4; // not sent yet
+	assert_null(told(t, &said, 0));
+	said.sequence = 0;
+	assert_null(told(t, &said, 0));
+	said = right;
+	said.size = 1400; // would have fitted
+	assert_null(told(t, &said, 0));
+	said = right;
+	said.udp = true;
+	assert_null(told(t, &said, 0));
+	assert_non_null(told(t, &right, 0));
 	assert_int_equal(esp_table_conn_mtu(t, 1, 1500),
 		esp_sa_inner_mtu(esp_table_find(t, 1, KIT_SPI, API_SA_OUT), 1400));
-	assert_false(esp_table_pmtu(t, KIT_SPI, &want.remote, 1450)); // only down
-	assert_true(esp_table_pmtu(t, KIT_SPI, &want.remote, 68));
+	right.mtu = 1450;
+	assert_null(told(t, &right, 0)); // only down
+	right.mtu = 68;
+	assert_non_null(told(t, &right, 0));
 	assert_int_equal(esp_table_find(t, 1, KIT_SPI, API_SA_OUT)->path_mtu, 576);
+	esp_table_free(t);
+}
+
+static unsigned aged;
+
+static void note_aged(const struct esp_sa *sa)
+{
+	aged++;
+}
+
+static void learnt_path_mtu_is_forgotten_in_time(void **state)
+{
+	struct esp_table *t = table_new();
+	struct api_sa want = want_of(API_SA_OUT);
+	struct esp_pmtu said = {.local = want.local,
+		.remote = want.remote,
+		.spi = KIT_SPI,
+		.sequence = 1,
+		.size = 1500,
+		.mtu = 1300};
+	struct esp_sa *sa;
+	struct kit_packet k;
+
+	want.path_mtu = 1480;
+	set(t, &want);
+	sa = esp_table_find(t, 1, KIT_SPI, API_SA_OUT);
+	send_one(sa, &k, 60);
+	assert_non_null(told(t, &said, 1000));
+	assert_int_equal(sa->path_mtu, 1300);
+	aged = 0;
+	esp_table_pmtu_age(t, 999 + ESP_PMTU_NS, note_aged);
+	assert_int_equal(aged, 0);
+	esp_table_pmtu_age(t, 1000 + ESP_PMTU_NS, note_aged);
+	assert_int_equal(aged, 1);
+	assert_int_equal(sa->path_mtu, 1480); // what its installer said
+	assert_non_null(told(t, &said, 2000 + ESP_PMTU_NS));
+	esp_table_del(t, 1, KIT_SPI, API_SA_OUT); // nothing of it stays in the list
+	esp_table_pmtu_age(t, UINT64_MAX, note_aged);
+	assert_int_equal(aged, 1);
 	esp_table_free(t);
 }
 
@@ -675,6 +745,7 @@ int main(void)
 		cmocka_unit_test(record_moves_an_sa_exactly),
 		cmocka_unit_test(inexact_record_closes_the_window_and_leaps),
 		cmocka_unit_test(icmp_about_esp_is_believed_with_caution),
+		cmocka_unit_test(learnt_path_mtu_is_forgotten_in_time),
 		cmocka_unit_test(peer_that_moved_is_followed),
 	};
 

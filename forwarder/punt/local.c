@@ -18,6 +18,10 @@
 #define ICMP6_ECHO  128
 #define ICMP6_REPLY 129
 
+#define ICMP4_UNREACHABLE    3
+#define ICMP4_NEEDS_FRAGMENT 4
+#define ICMP6_TOO_BIG        2
+
 // In an underlay the answer goes back by the link it came by; in a tenant it is routed.
 static void send_back(struct worker *w, struct rte_mbuf *m, struct packet_meta *meta)
 {
@@ -77,6 +81,21 @@ static enum drop_reason echo6(struct rte_mbuf *m, struct ip6_hdr *ip)
 	return DROP_NONE;
 }
 
+// An ICMP error whose checksum was right: of those about the path of our tunnels the control thread
+// learns. False: m is still the caller's.
+static bool learn_path(struct worker *w, struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *), *icmp;
+
+	if (packet_meta(m)->vrf != 0 || m->nb_segs != 1)
+		return false;
+	icmp = ip + (ip[0] >> 4 == 4 ? (ip[0] & 15) * 4 : IP6_SIZE);
+	if (ip[0] >> 4 == 4 ? icmp[0] != ICMP4_UNREACHABLE || icmp[1] != ICMP4_NEEDS_FRAGMENT
+			    : icmp[0] != ICMP6_TOO_BIG)
+		return false;
+	return control_push(w, CONTROL_ICMP_ERROR, m);
+}
+
 static bool is_bfd(const struct rte_mbuf *m)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -125,7 +144,7 @@ static void local_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		}
 		if (reason == DROP_NONE)
 			send_back(w, m, meta);
-		else
+		else if (reason != DROP_ICMP_DONE || !learn_path(w, m))
 			packet_drop(w, m, reason);
 	}
 }

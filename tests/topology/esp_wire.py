@@ -4,6 +4,8 @@
 import collections
 import struct
 
+from net import wait_for
+
 Packet = collections.namedtuple("Packet", "time seq iv frame")
 
 
@@ -28,3 +30,9 @@ def read(path):
         spi, seq, iv = struct.unpack_from(">IIQ", frame, at)
         found[spi].append(Packet(time, seq, iv, frame))
     return dict(found)
+
+
+def until(path, spi, seq):
+    """read() once the capture has come as far as that packet."""
+    return wait_for(lambda: (lambda seen: seen if seen.get(spi) and seen[spi][-1].seq >= seq else None)(read(path)), 10,
+                    "the capture has packet %d" % seq)
