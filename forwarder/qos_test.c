@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
+#include "conn/conn.h"
 #include "gateway.h"
 #include "gatewaykit.h"
 
@@ -229,11 +231,56 @@ static void a_new_rate_holds_at_once_and_none_means_all(void **state)
 	assert_int_equal(o.dropped, 0);
 }
 
+// -- several workers
+
+#define THREADS     4
+#define SHARED_KBPS 400000
+#define SHARED_MS   400
+#define SHARED_SIZE 64
+#define STEP_NS     100 // ten times the rate is offered
+
+static struct meter shared;
+static uint64_t shared_ns; // one clock for all, advanced by whoever asks
+
+static void *take_all(void *arg)
+{
+	uint64_t end = *(const uint64_t *)arg, now, taken = 0;
+
+	while ((now = __atomic_fetch_add(&shared_ns, STEP_NS, __ATOMIC_RELAXED)) < end)
+		taken += meter_take(&shared, now, SHARED_SIZE);
+	return (void *)(uintptr_t)taken;
+}
+
+static void several_workers_share_a_rate(void **state)
+{
+	uint64_t end = START_NS + SHARED_MS * UINT64_C(1000000), taken = 0;
+	uint64_t want = SHARED_KBPS * UINT64_C(1000) / 8 * SHARED_MS / 1000 / SHARED_SIZE;
+	uint16_t count = worker_count;
+	pthread_t threads[THREADS];
+
+	worker_count = THREADS;
+	shared_ns = START_NS;
+	shared = (struct meter){
+		.tat_ns = START_NS, .ns_q24 = (UINT64_C(8000000) << 24) / SHARED_KBPS};
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, take_all, &end), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		void *part;
+
+		pthread_join(threads[i], &part);
+		taken += (uintptr_t)part;
+	}
+	worker_count = count;
+	print_message("%lu of %lu packets taken by %u threads\n", taken, want, THREADS);
+	assert_in_range(taken, want * 98 / 100, want * 102 / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			the_rate_is_kept_within_two_per_cent, setup, kit_teardown),
+		cmocka_unit_test(several_workers_share_a_rate),
 		cmocka_unit_test_setup_teardown(bursts_do_not_change_the_rate, setup, kit_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_slow_rate_is_kept_with_large_packets, setup, kit_teardown),

@@ -10,6 +10,7 @@
 #include "ipaddr.h"
 #include "objects.h"
 #include "table/table.h"
+#include "worker.h"
 
 struct adj;
 struct keepalive_probe;
@@ -35,7 +36,7 @@ struct conn_fwd {
 	struct ip_addr local, remote;
 };
 
-// Policing by the generic cell rate algorithm: one word of state, one owner worker at a time.
+// Policing by the generic cell rate algorithm: one word of state, which all workers share.
 struct meter {
 	uint64_t tat_ns;    // theoretical arrival time, worker: rw
 	uint64_t ns_q24;    // per byte, nanoseconds in units of 2^-24; ctl: rw, worker: ro
@@ -85,15 +86,22 @@ void conn_set_tunnel_mtu(uint32_t id, uint16_t mtu);
 void conn_neighbour_wait(uint32_t index, const struct ip_addr *addr, struct rte_mbuf *m);
 void conn_tick(uint64_t now_ms); // once a second or so: rates
 
-// True if the packet may pass.
+// True if the packet may pass. Hosts' packets for one connection come to any worker: with several,
+// none may overwrite what another has just taken.
 static inline bool meter_take(struct meter *m, uint64_t now_ns, uint32_t bytes)
 {
-	uint64_t tat = __atomic_load_n(&m->tat_ns, __ATOMIC_RELAXED);
+	uint64_t tat = __atomic_load_n(&m->tat_ns, __ATOMIC_RELAXED), start, next;
 
-	if (tat > now_ns + m->burst_ns)
-		return false;
-	if (tat < now_ns)
-		tat = now_ns;
-	__atomic_store_n(&m->tat_ns, tat + (bytes * m->ns_q24 >> 24), __ATOMIC_RELAXED);
+	do {
+		if (tat > now_ns + m->burst_ns)
+			return false;
+		start = tat < now_ns ? now_ns : tat;
+		next = start + (bytes * m->ns_q24 >> 24);
+		if (likely(worker_count <= 1)) {
+			__atomic_store_n(&m->tat_ns, next, __ATOMIC_RELAXED);
+			return true;
+		}
+	} while (!__atomic_compare_exchange_n(
+		&m->tat_ns, &tat, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	return true;
 }
