@@ -570,6 +570,70 @@ static void packets_wait_for_an_ipv6_neighbour_and_then_go(void **state)
 	testbed_put(&r);
 }
 
+// Solicitations sent in the next 1.5 seconds for the router; to its own address by `ret_unicast`.
+static unsigned asked_for_router(struct kit *k, uint64_t *now_ms, unsigned *ret_unicast)
+{
+	const struct ip_addr router = frame_addr("2001:db8:1::1");
+	struct testbed_result r;
+	unsigned asked = 0;
+
+	*ret_unicast = 0;
+	for (unsigned i = 0; i < 15; i++)
+		gateway_tick(*now_ms += 100);
+	kit_control(k);
+	while (kit_take(k, &r)) {
+		size_t size;
+		const uint8_t *ip = testbed_bytes(&r, &size) + ETH_SIZE;
+
+		if (r.port == 0 && size >= 78 && ip[0] >> 4 == 6 &&
+			memcmp(ip + 48, router.bytes, 16) == 0) {
+			asked++;
+			*ret_unicast += memcmp(ip + 24, router.bytes, 16) == 0;
+		}
+		testbed_put(&r);
+	}
+	return asked;
+}
+
+static void an_answer_without_a_mac_keeps_a_known_neighbour(void **state)
+{
+	struct kit *k = *state;
+	struct ip_addr router = frame_addr("2001:db8:1::1"), own = frame_addr("2001:db8:1::2");
+	struct inside in = inner_of(4);
+	uint64_t now_ms = 1000;
+	unsigned unicast, asked = 0;
+	struct testbed_result r;
+	struct frame f;
+
+	for (unsigned round = 0; round < 3; round++) { // 30 seconds each until it is asked again
+		while (!asked_for_router(k, &now_ms, &unicast) && now_ms < 200000)
+			;
+		assert_int_equal(unicast, 1);
+		nd(&f, ND_NEIGHBOUR_ADVERT, ND_F_SOLICITED, &router, 0, NULL);
+		frame_ip(&f, &router, &own);
+		frame_eth(&f, port_mac[0], router_mac);
+		receive(k, 0, &f);
+		kit_control(k);
+		for (unsigned i = 0; i < 4; i++)
+			asked += asked_for_router(k, &now_ms, &unicast);
+		assert_int_equal(asked, 0);
+	}
+	from_vm(&f, 6, 4, in.site);
+	receive(k, 0, &f);
+	assert_true(kit_take_tx(k, &r)); // through the router, by its MAC
+	assert_memory_equal(testbed_bytes(&r, &(size_t){0}), router_mac, 6);
+	testbed_put(&r);
+	// Unsolicited, it proves nothing.
+	while (!asked_for_router(k, &now_ms, &unicast) && now_ms < 200000)
+		;
+	nd(&f, ND_NEIGHBOUR_ADVERT, 0, &router, 0, NULL);
+	frame_ip(&f, &router, &own);
+	frame_eth(&f, port_mac[0], router_mac);
+	receive(k, 0, &f);
+	kit_control(k);
+	assert_true(asked_for_router(k, &now_ms, &unicast) > 0);
+}
+
 static void an_address_that_comes_is_advertised_unasked(void **state)
 {
 	struct kit *k = *state;
@@ -710,6 +774,7 @@ int main(void)
 		ip6_case(duplicate_address_detection_is_answered),
 		ip6_case(solicitations_for_others_or_from_afar_are_dropped),
 		ip6_case(packets_wait_for_an_ipv6_neighbour_and_then_go),
+		ip6_case(an_answer_without_a_mac_keeps_a_known_neighbour),
 		ip6_case(an_address_that_comes_is_advertised_unasked),
 		ip6_case(a_tenants_gateway_address_is_advertised_through_the_tunnel),
 		ip6_case(another_machines_address_is_not_advertised),

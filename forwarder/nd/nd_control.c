@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph.h"
+#include "nd_message.h"
 #include "nd_wire.h"
 #include "neighbour/neighbour_impl.h"
 #include "port.h"
@@ -93,22 +94,26 @@ void nd_announce(uint16_t port, uint16_t vlan, const struct ip_addr *addr)
 	frame_send(&f);
 }
 
+// Who is asked by unicast may leave its MAC out (section 7.2.4), as Linux does: the known one
+// holds.
 void nd_learn(const struct rte_mbuf *m)
 {
-	const struct ip6_hdr *ip = rte_pktmbuf_mtod(m, const struct ip6_hdr *);
-	const struct nd_neighbour *nd = (const struct nd_neighbour *)(ip + 1);
 	const struct packet_meta *meta = packet_meta(m);
+	struct nd_message nd;
 	struct ip_addr addr;
 	struct mac_addr mac;
+	bool is_advert;
 
-	if (rte_pktmbuf_data_len(m) < IP6_SIZE + sizeof(*nd) || nd->option_len != 1)
+	if (!nd_read(rte_pktmbuf_mtod(m, const struct ip6_hdr *), rte_pktmbuf_data_len(m), &nd))
 		return;
-	memcpy(mac.bytes, nd->mac, 6);
-	if (nd->type == ND_NEIGHBOUR_ADVERT && nd->option == ND_OPTION_TARGET_MAC)
-		addr = ip_from_bytes(IP_V6, nd->target);
-	else if (nd->type == ND_NEIGHBOUR_SOLICIT && nd->option == ND_OPTION_SOURCE_MAC)
-		addr = ip_from_bytes(IP_V6, ip->src);
-	else
-		return;
-	neighbour_heard(meta->port, meta->vlan, &addr, &mac);
+	is_advert = nd.type == ND_NEIGHBOUR_ADVERT;
+	if (is_advert && !nd.target_mac) {
+		addr = ip_from_bytes(IP_V6, nd.target);
+		if (nd.is_solicited)
+			neighbour_confirmed(meta->port, meta->vlan, &addr);
+	} else if (is_advert || (nd.type == ND_NEIGHBOUR_SOLICIT && nd.source_mac)) {
+		addr = ip_from_bytes(IP_V6, is_advert ? nd.target : nd.ip->src);
+		memcpy(mac.bytes, is_advert ? nd.target_mac : nd.source_mac, 6);
+		neighbour_heard(meta->port, meta->vlan, &addr, &mac);
+	}
 }

@@ -57,6 +57,8 @@ bool nd_read(const struct ip6_hdr *ip, size_t have, struct nd_message *ret)
 	ret->is_from_nobody = !load64(ip->src) && !load64(ip->src + 8);
 	if (ret->type == ND_NEIGHBOUR_SOLICIT || ret->type == ND_NEIGHBOUR_ADVERT) {
 		ret->target = p + 8;
+		ret->is_solicited =
+			ret->type == ND_NEIGHBOUR_ADVERT && be32(load32(p + 4)) & ND_F_SOLICITED;
 		if (ret->target[0] == 0xff)
 			return false;
 	}

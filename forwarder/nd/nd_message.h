@@ -14,6 +14,7 @@ struct nd_message {
 	const uint8_t *source_mac; // option, or NULL
 	const uint8_t *target_mac; // option, or NULL
 	uint8_t type;
+	bool is_solicited;   // of an NA: the answer to somebody's NS
 	bool is_from_nobody; // the unspecified address: duplicate address detection
 };
 

@@ -165,6 +165,15 @@ void neighbour_heard(
 	send_waiting(n);
 }
 
+void neighbour_confirmed(uint16_t port, uint16_t vlan, const struct ip_addr *addr)
+{
+	struct neighbour_key key = {port, vlan, *addr};
+	struct neighbour *n = map_find(&neighbours, &key, sizeof(key));
+
+	if (n && hop_table[n->hop])
+		neighbour_heard(port, vlan, addr, &n->mac);
+}
+
 static void due(struct neighbour *n)
 {
 	switch (n->state) {

@@ -66,6 +66,8 @@ const struct neighbour_key *neighbour_key(const struct neighbour *n);
 // What was heard from the wire. Learns only neighbours somebody asked for.
 void neighbour_heard(
 	uint16_t port, uint16_t vlan, const struct ip_addr *addr, const struct mac_addr *mac);
+// It answered and left its MAC out: as it was known.
+void neighbour_confirmed(uint16_t port, uint16_t vlan, const struct ip_addr *addr);
 // Takes m, an IP packet that waits for this neighbour.
 void neighbour_wait(struct neighbour *n, struct rte_mbuf *m);
 // The same by hop: a neighbour's own, or an underlay destination's.
