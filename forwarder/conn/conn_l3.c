@@ -200,10 +200,11 @@ void conn_l3_announce(struct conn *c)
 
 void conn_l3_detach(struct conn *c, const struct api_conn *next)
 {
-	const struct l3_link **place = &l3_link_table[c->api.l3_port][c->api.l3_vlan];
+	const struct l3_link **place;
 
 	if (c->api.type != API_CONN_L3)
 		return;
+	place = &l3_link_table[c->api.l3_port][c->api.l3_vlan];
 	demand_del(c);
 	if (c->has_routes)
 		routes_del(c);
