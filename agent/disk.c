@@ -36,8 +36,8 @@ enum {
 };
 
 static const char *const statements[STATEMENTS] = {
-	[STATEMENT_PUT] = "INSERT OR REPLACE INTO object"
-			  "(kind, key, revision, must, sealed, value) VALUES(?, ?, ?, ?, ?, ?)",
+	[STATEMENT_PUT] = ("INSERT OR REPLACE INTO object" // parentheses for clang
+			   "(kind, key, revision, must, sealed, value) VALUES(?, ?, ?, ?, ?, ?)"),
 	[STATEMENT_DEL] = "DELETE FROM object WHERE kind = ? AND key = ?",
 	[STATEMENT_POSITION] =
 		"INSERT OR REPLACE INTO position(one, term, revision) VALUES(1, ?, ?)",
