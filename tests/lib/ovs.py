@@ -7,10 +7,17 @@ in it has its offloads off.
 """
 
 import os
+import socket
 
 from net import run, wait_for
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
+def listens(path):
+    """The file is there a moment before somebody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        return s.connect_ex(str(path)) == 0
 
 
 class Ovs:
@@ -24,7 +31,7 @@ class Ovs:
         run(["ovsdb-tool", "create", self.dir / "conf.db", SCHEMA])
         net.spawn("ovsdb-" + ns.name, ["ovsdb-server", self.dir / "conf.db", "--remote=p" + self.db,
                                        "--unixctl=%s/ovsdb.ctl" % self.dir], ns, env)
-        wait_for((self.dir / "db.sock").exists, 10, "ovsdb-server listens")
+        wait_for(lambda: listens(self.dir / "db.sock"), 10, "ovsdb-server listens")
         self.vsctl("--no-wait", "init")
         net.spawn("vswitchd-" + ns.name, ["ovs-vswitchd", self.db, "--unixctl=%s/vswitchd.ctl" % self.dir], ns, env)
         wait_for((self.dir / "vswitchd.ctl").exists, 10, "ovs-vswitchd listens")

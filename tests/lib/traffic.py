@@ -143,7 +143,7 @@ def inject(ns, dev, frames, count=1):
 @contextlib.contextmanager
 def capture(ns, dev, path, expression=""):
     """tcpdump for the length of the block, started when it listens and stopped by pid."""
-    argv = ["ip", "netns", "exec", ns.full, "tcpdump", "-U", "-n", "-i", dev, "-w", str(path)] + expression.split()
+    argv = ["ip", "netns", "exec", ns.full, "tcpdump", "--immediate-mode", "-U", "-n", "-i", dev, "-w", str(path)] + expression.split()
     proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         for line in proc.stderr:
