@@ -152,6 +152,23 @@ def test_hosts_follow_the_host_routes(lab):
     wait_for(lambda: ping(t.vms["vm1"].ns, t.vlan_machine), 5, "traffic again")
 
 
+def test_the_virtual_network_manager_chooses_the_encapsulation_to_hosts(lab):
+    """The lab's hosts speak VXLAN: with NVGRE nothing reaches them, and back again all does."""
+    t, path = lab.tenants[0], "virtualNetworkManager/configuration"
+
+    def encapsulations():
+        with lab.gateway.api() as api:
+            return {s.encap for s in api.dump("subnet")}
+    assert encapsulations() == {1}
+    lab.nc.put(path, {"networkVirtualizationProtocol": "NVGRE"})
+    wait_for(lambda: encapsulations() == {2}, 20, "NVGRE everywhere")
+    assert not ping(t.vms["vm1"].ns, t.gre_machine, wait_s=0.3)
+    lab.nc.put(path, {"networkVirtualizationProtocol": "VXLAN"})
+    wait_for(lambda: encapsulations() == {1}, 20, "VXLAN again")
+    wait_for(lambda: ping(t.vms["vm1"].ns, t.gre_machine), 10, "traffic")
+    assert lab.scene.unreachable(5) == []
+
+
 def test_a_new_connection_carries_traffic_soon_after_its_put(lab):
     """From the PUT to the first packet through, with everything around it in place. The bench
     put_to_traffic_p50_ms has the promised figure; here only that it is no matter of seconds."""
