@@ -241,16 +241,22 @@ class LocalApi:
         flags = constants['API_F_MUST'] if must else 0
         self._answer(self.send_raw(OP['set'], TYPE[word], payload, flags, fd), None)
 
-    def set_many(self, word, objs):
-        """Many objects in few messages; stops at the first that is refused."""
+    def _many(self, op, word, objs):
         payload = b''
         for obj in objs:
             payload += item(obj)
             if len(payload) > 500000:
-                self._answer(self.send_raw(OP['set'], TYPE[word], payload), None)
+                self._answer(self.send_raw(OP[op], TYPE[word], payload), None)
                 payload = b''
         if payload:
-            self._answer(self.send_raw(OP['set'], TYPE[word], payload), None)
+            self._answer(self.send_raw(OP[op], TYPE[word], payload), None)
+
+    def set_many(self, word, objs):
+        """Many objects in few messages; stops at the first that is refused."""
+        self._many('set', word, objs)
+
+    def delete_many(self, word, objs):
+        self._many('del', word, objs)
 
     def delete(self, word, obj=None, **fields):
         payload = item(self._object(word, obj, fields))
