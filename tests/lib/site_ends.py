@@ -15,7 +15,7 @@ class GreSite:
                             gre: key, to `remote`  [br-int] ---'
     """
 
-    def __init__(self, net, name, underlay, underlay_gateway, lan, plug):
+    def __init__(self, net, name, underlay, underlay_gateway, lan, plug, lan_mtu=1500):
         """`lan`: the machine's addresses with prefix length; plug(ns, dev) lays the cable."""
         self.net, self.name, self.address = net, name, underlay.split("/")[0]
         self.ns = net.namespace(name)
@@ -24,10 +24,15 @@ class GreSite:
         self.ns.sysctl("net/ipv6/conf/ul0/disable_ipv6", 1)
         self.ovs = Ovs(net, self.ns)
         self.ovs.bridge("br-phy", ("ul0",), mac="02:50:%02x:00:00:01" % (sum(name.encode()) % 256))
-        self.ovs.bridge("br-int", ("lan0", "type=internal", "ofport_request=1"))
+        if lan_mtu > 1500:  # an internal port that moves away is cut to 1500 bytes
+            net.link(self.ns, "lan0", self.lan_ns, "lan0", mtu=lan_mtu, offload=False)
+            self.ns.sysctl("net/ipv6/conf/lan0/disable_ipv6", 1)
+        self.ovs.bridge("br-int", ("lan0", *([] if lan_mtu > 1500 else ["type=internal"]), "ofport_request=1"))
         self.ns.ip("addr add %s dev br-phy" % underlay, "link set br-phy up", "route add default via %s" % underlay_gateway)
-        self.ns.ip("link set lan0 netns " + self.lan_ns.full)
-        self.lan_ns.ip("link set lan0 address %s mtu 1500" % LAN_MAC, "link set lan0 up", *["addr add %s dev lan0" % a for a in lan])
+        if lan_mtu <= 1500:
+            self.ns.ip("link set lan0 netns " + self.lan_ns.full)
+        self.lan_ns.ip("link set lan0 address %s mtu %d" % (LAN_MAC, lan_mtu), "link set lan0 up",
+                       *["addr add %s dev lan0" % a for a in lan])
         self.addresses = [a.split("/")[0] for a in lan]
 
     def tunnel(self, remote, key=None, mtu=1500 - 28):
