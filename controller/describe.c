@@ -229,15 +229,25 @@ static void describe_virtual_gateway(
 {
 	struct model_path low = *path;
 	struct plan_tenant_status st;
+	char names[512], words[768];
 
 	lower_ids(&low);
 	if (plan_tenant_status(d->plan, low.id[0], &st))
 		return;
-	if (st.waiting)
+	if (st.waiting) {
 		set_state(properties, &(struct state){"InProgress", NULL, "HostUnreachable",
 					      "Unable to allocate resources."});
-	else
+	} else if (plan_peers_unreached(d->plan, low.id[0], names, sizeof(names))) {
+		snprintf(words, sizeof(words),
+			"Peers %s do not have connectivity through any networkconnection. Ensure "
+			"one of the networkconnections has static routes configured these BGP "
+			"peers.",
+			names);
+		set_state(properties, &(struct state){"Failure", "ResourceGlobal",
+					      "PolicyConfigurationFailure", words});
+	} else {
 		state_of_objects(d, path, properties);
+	}
 }
 
 // -- gateways
@@ -298,6 +308,7 @@ static void describe_bgp_router(
 	char buf[IP_TEXT_SIZE];
 
 	lower_ids(&low);
+	set(properties, "isGenerated", json_false());
 	if (plan_tenant_status(d->plan, low.id[0], &st))
 		return;
 	if (st.router_ip.family)
@@ -317,6 +328,7 @@ static void describe_bgp_peer(
 	struct ip_addr addr;
 
 	lower_ids(&low);
+	set(properties, "isGenerated", json_false());
 	if (plan_tenant_status(d->plan, low.id[0], &st))
 		return;
 	gateway = reflector_of(d, &st);

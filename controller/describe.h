@@ -18,5 +18,7 @@ struct describe {
 // Members of struct rest_hooks and struct rest_list; arg is the struct describe.
 enum rest_progress describe_progress(void *arg, const struct model_path *path, uint64_t revision);
 void describe_resource(void *arg, const struct model_path *path, json_t *properties);
+// generated.c
+json_t *describe_generated(void *arg, const struct model_path *collection);
 json_t *describe_host_routes(void *arg, uint64_t *ret_revision);
 json_t *describe_slots(void *arg, uint64_t *ret_revision);

@@ -470,7 +470,8 @@ int wire_new(struct event_base *base, const struct wire_config *config,
 		return rc;
 	}
 	w->describe = (struct describe){w->resources, w->plan, w->fleet};
-	w->hooks = (struct rest_hooks){&w->describe, describe_progress, describe_resource};
+	w->hooks = (struct rest_hooks){
+		&w->describe, describe_progress, describe_resource, describe_generated};
 	w->host_routes = (struct rest_list){"hostRoutes", &w->describe, describe_host_routes};
 	w->slots = (struct rest_list){"slots", &w->describe, describe_slots};
 	rest_set_hooks(rest, &w->hooks);

@@ -410,3 +410,77 @@ void bgp_fini(struct plan *p)
 	for (at = 0; (r = map_next(&p->routers, &at));)
 		router_free(p, r);
 }
+
+// -- status
+
+bool plan_router_next(const struct plan *p, const char *tenant, struct plan_router_status *at)
+{
+	const struct tenant *t = tenant_find(p, tenant);
+	const struct router *r = t ? bgp_router(t) : NULL;
+	const struct tenant_slot *ts;
+
+	if (!r || !t->defined || !t->home || !t->router_told.family)
+		return false;
+	TAILQ_FOREACH (ts, &t->slots, of_tenant) {
+		bool home = ts == t->home;
+
+		if (ts->slot->number <= at->slot)
+			continue;
+		*at = (struct plan_router_status){
+			.slot = ts->slot->number,
+			.is_reflector = home,
+			.gateway = ts->slot->holder ? ts->slot->holder->name : NULL,
+			.ref = r->in.ref,
+			.address = home ? t->router_told : ts->addr,
+			.asn = r->in.asn,
+		};
+		return true;
+	}
+	return false;
+}
+
+// A static route, or the VLAN the peer is on.
+static bool leads_to(const struct connection *c, const struct ip_addr *peer)
+{
+	for (size_t i = 0; i < c->in.route_len; i++) {
+		if (prefix_contains(&c->in.route[i].prefix, peer))
+			return true;
+	}
+	for (size_t i = 0; i < c->in.addr_len; i++) {
+		struct ip_prefix link = prefix_make(&c->in.addr[i].addr, c->in.addr[i].prefix_len);
+
+		if (c->in.type == PLAN_CONN_L3 && prefix_contains(&link, peer))
+			return true;
+	}
+	return false;
+}
+
+static bool is_reached(const struct tenant *t, const struct ip_addr *peer)
+{
+	const struct connection *c;
+
+	TAILQ_FOREACH (c, &t->connections, of_tenant) {
+		if (!c->gone && leads_to(c, peer))
+			return true;
+	}
+	return false;
+}
+
+bool plan_peers_unreached(const struct plan *p, const char *tenant, char *names, size_t size)
+{
+	const struct tenant *t = tenant_find(p, tenant);
+	const struct peer *x;
+	size_t at = 0;
+
+	if (!t || !t->defined)
+		return false;
+	TAILQ_FOREACH (x, &t->peers, of_tenant) {
+		const char *name = strrchr(x->in.ref, '/');
+
+		if (x->gone || is_reached(t, &x->in.address) || at >= size)
+			continue;
+		at += (size_t)snprintf(
+			names + at, size - at, "%s%s", at ? "," : "", name ? name + 1 : x->in.name);
+	}
+	return at > 0;
+}

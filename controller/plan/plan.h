@@ -364,3 +364,20 @@ struct plan_tenant_status {
 
 int plan_tenant_status(
 	const struct plan *p, const char *name, struct plan_tenant_status *ret_status);
+
+// A tenant's BGP in one of its slots.
+struct plan_router_status {
+	uint16_t slot; // 0: before the first
+	bool is_reflector;
+	const char *gateway; // holder, or NULL; borrowed
+	const char *ref;     // of the configured router; borrowed
+	struct ip_addr address;
+	uint32_t asn;
+};
+
+// In slot order, one a slot while the tenant has a router. False at the end.
+bool plan_router_next(const struct plan *p, const char *tenant, struct plan_router_status *at);
+
+// The tenant's configured peers that no static route of a connection leads to: their names, with
+// commas, cut at size. False: there is none.
+bool plan_peers_unreached(const struct plan *p, const char *tenant, char *names, size_t size);

@@ -25,6 +25,10 @@ struct rest_hooks {
 	// Adds reported and derived members (configurationState, connectionState, statistics,
 	// gateway, learnt routes ...) to `properties`, a copy that will be shown.
 	void (*describe)(void *arg, const struct model_path *path, json_t *properties);
+
+	// Resources of this collection that nobody stored, shown after those that somebody did: a
+	// new array, or NULL.
+	json_t *(*generated)(void *arg, const struct model_path *collection);
 };
 
 // A GET-only list beside the resources, at /networking/{version}/{name}.

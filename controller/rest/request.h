@@ -88,6 +88,9 @@ int rest_precondition(struct rest_request *req, const char *etag);
 
 // -- show.c
 json_t *rest_show(const struct rest *rest, const struct resource *resource);
+// Appends what is generated of a collection.
+void rest_show_generated(
+	const struct rest *rest, const struct model_path *collection, json_t *items);
 
 // -- integrity.c: checks across resources, within the open transaction
 

@@ -132,6 +132,17 @@ static int add_child(void *arg, const struct resource *resource)
 	return 0;
 }
 
+void rest_show_generated(
+	const struct rest *rest, const struct model_path *collection, json_t *items)
+{
+	const struct rest_hooks *hooks = &rest->hooks;
+	json_t *more = hooks->generated ? hooks->generated(hooks->arg, collection) : NULL;
+
+	if (more)
+		json_array_extend(items, more);
+	json_decref(more);
+}
+
 static void show_children(
 	const struct rest *rest, const struct resource *resource, json_t *properties)
 {
@@ -147,6 +158,7 @@ static void show_children(
 		f.list = json_array();
 		below = model_path_child(&resource->path, field->child, NULL);
 		resource_each(rest->resources, &below, add_child, &f);
+		rest_show_generated(rest, &below, f.list);
 		json_object_set_new(properties, field->name, f.list);
 	}
 }

@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import threading
 
 import wanted
 from bgp import View, fib_routes
@@ -119,3 +120,40 @@ class TwoPoolsLab(BgpPoolLab):
         assert len(found) == 1, found
         home = found[0][0]
         return home, next(m for m in self.members if m is not home)
+
+
+class Watch:
+    """What speakers were reflectors and what the sites knew, looked at again and again over a block."""
+
+    def __init__(self, lab):
+        self.lab, self.looks, self.rounds = lab, {t.name: [] for t in lab.tenants}, 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.ended.is_set():
+            for t in self.lab.tenants:
+                known = {site.name: set(self.lab.birds[t.name, site.name].routes()) for site in (t.gre_site, t.vlan_site)}
+                self.looks[t.name].append(([(m.name, a) for m, a in self.lab.reflectors(t)], known))
+            self.rounds += 1
+
+    def one_reflector(self, t):
+        """The addresses it was seen at; fails if there ever were two."""
+        seen = [reflectors for reflectors, _ in self.looks[t.name]]
+        assert max(map(len, seen)) == 1, [s for s in seen if len(s) > 1]
+        return {address for reflectors in seen for _, address in reflectors}
+
+    def missing(self):
+        """(tenant, site, prefixes) of every look at which a site lacked what it should know."""
+        return [(t.name, site.name, want - known[site.name]) for t in self.lab.tenants
+                for site, want in ((t.gre_site, {t.subnet, t.vlan_machine + "/32"}), (t.vlan_site, {t.subnet, t.gre_lan}))
+                for _, known in self.looks[t.name] if want - known[site.name]]
+
+    def __enter__(self):
+        self.thread.start()
+        wait_for(lambda: self.rounds > 1 or not self.thread.is_alive(), 20, "the watch runs")
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join(30)

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "describe.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "nouns.h"
+
+// BGP routers and peers that the controller makes itself: one router in each further slot of a
+// tenant, a client of the tenant's configured router, which is its reflector; and the two ends of
+// the session between them. They are named "<router>_<slot>" after the client's slot, are computed
+// whenever they are shown, and vanish with what they follow from.
+
+static const char *last_of(const char *ref)
+{
+	const char *slash = strrchr(ref, '/');
+
+	return slash ? slash + 1 : ref;
+}
+
+static void client_name(const struct plan_router_status *r, char *name, size_t size)
+{
+	snprintf(name, size, "%s_%u", last_of(r->ref), r->slot);
+}
+
+// Stable for the same resource; nothing else has it.
+static void add_identity(json_t *item, const struct model_path *path, const json_t *properties)
+{
+	char *text = json_dumps(properties, JSON_COMPACT | JSON_SORT_KEYS);
+	char key[MODEL_PATH_SIZE], ref[MODEL_PATH_SIZE], id[40];
+	uint64_t hi, lo;
+
+	model_path_key(path, key);
+	hi = hash_bytes(key, strlen(key), 1);
+	lo = hash_bytes(key, strlen(key), 2);
+	snprintf(id, sizeof(id), "%08x-%04x-8%03x-8%03x-%012" PRIx64, (uint32_t)(hi >> 32),
+		(uint32_t)(hi >> 16 & 0xffff), (uint32_t)(hi & 0xfff), (uint32_t)(lo >> 48 & 0xfff),
+		lo & 0xffffffffffff);
+	json_object_set_new(item, "resourceRef", json_string(model_path_format(path, ref)));
+	json_object_set_new(item, "resourceId", json_string(path->id[path->depth - 1]));
+	json_object_set_new(item, "instanceId", json_string(id));
+	json_object_set_new(item, "etag",
+		json_sprintf("W/\"%016" PRIx64 "\"", hash_bytes(text, strlen(text), 3)));
+	free(text);
+}
+
+static json_t *make_item(const struct model_path *path, json_t *properties)
+{
+	json_t *item = json_object();
+
+	json_object_set_new(properties, "isGenerated", json_true());
+	json_object_set_new(properties, "provisioningState", json_string("Succeeded"));
+	json_object_set_new(
+		properties, "configurationState", json_pack("{s:s}", "status", "Success"));
+	add_identity(item, path, properties);
+	json_object_set_new(item, "properties", properties);
+	return item;
+}
+
+// The end of the session that is at `at`, towards `to`.
+static json_t *make_peer(const struct describe *d, const struct model_path *router,
+	const char *name, uint32_t vrf, const struct plan_router_status *at,
+	const struct plan_router_status *to)
+{
+	struct model_path path = model_path_child(router, &model_type_bgp_peer, name);
+	const json_t *value = NULL, *statistics;
+	char key[IP_TEXT_SIZE + 32], buf[IP_TEXT_SIZE];
+	json_t *properties;
+	const char *state;
+
+	ip_format(&to->address, buf);
+	snprintf(key, sizeof(key), "%u/%u/%s", vrf, at->slot, buf);
+	if (at->gateway)
+		value = fleet_state(d->fleet, at->gateway, "bgpPeer", key);
+	state = json_string_value(json_object_get(value, "state"));
+	properties = json_pack("{s:s,s:o,s:o,s:n,s:n,s:s}", "peerIpAddress", buf, "asNumber",
+		json_sprintf("%u", to->asn), "extAsNumber",
+		json_sprintf("%u.%u", to->asn >> 16, to->asn & 0xffff), "policyMapIn",
+		"policyMapOut", "connectionState", state ? state : "Disconnected");
+	statistics = json_object_get(value, "statistics");
+	if (statistics)
+		json_object_set(properties, "statistics", (json_t *)(uintptr_t)statistics);
+	return make_item(&path, properties);
+}
+
+// The peers generated at a router: at the reflector one a client, at a client the reflector.
+static json_t *peers_of(
+	const struct describe *d, const struct model_path *router, const char *tenant, uint32_t vrf)
+{
+	struct plan_router_status at = {0}, reflector = {0}, mine = {0};
+	const char *want = router->id[router->depth - 1];
+	char name[2 * MODEL_ID_SIZE];
+	json_t *peers = json_array();
+
+	while (plan_router_next(d->plan, tenant, &at)) {
+		client_name(&at, name, sizeof(name));
+		if (at.is_reflector)
+			reflector = at;
+		else if (!strcasecmp(name, want))
+			mine = at;
+	}
+	if (mine.slot)
+		json_array_append_new(
+			peers, make_peer(d, router, last_of(mine.ref), vrf, &mine, &reflector));
+	if (!reflector.slot || strcasecmp(last_of(reflector.ref), want))
+		return peers;
+	for (at.slot = 0; plan_router_next(d->plan, tenant, &at);) {
+		client_name(&at, name, sizeof(name));
+		if (!at.is_reflector)
+			json_array_append_new(
+				peers, make_peer(d, router, name, vrf, &reflector, &at));
+	}
+	return peers;
+}
+
+static json_t *routers_of(const struct describe *d, const struct model_path *collection,
+	const char *tenant, uint32_t vrf)
+{
+	struct model_path above = model_path_parent(collection);
+	struct plan_router_status at = {0};
+	json_t *routers = json_array();
+	char name[2 * MODEL_ID_SIZE], buf[IP_TEXT_SIZE];
+
+	while (plan_router_next(d->plan, tenant, &at)) {
+		struct model_path path;
+
+		if (at.is_reflector)
+			continue;
+		client_name(&at, name, sizeof(name));
+		path = model_path_child(&above, &model_type_bgp_router, name);
+		ip_format(&at.address, buf);
+		json_array_append_new(routers,
+			make_item(
+				&path, json_pack("{s:b,s:b,s:o,s:s,s:[s],s:o}", "isEnabled", 1,
+					       "requireIgpSync", 1, "extAsNumber",
+					       json_sprintf("%u.%u", at.asn >> 16, at.asn & 0xffff),
+					       "routerId", buf, "routerIP", buf, "bgpPeers",
+					       peers_of(d, &path, tenant, vrf))));
+	}
+	return routers;
+}
+
+json_t *describe_generated(void *arg, const struct model_path *collection)
+{
+	const struct describe *d = arg;
+	struct plan_tenant_status st;
+	char tenant[MODEL_ID_SIZE];
+	struct model_path router;
+
+	if (collection->type != &model_type_bgp_router && collection->type != &model_type_bgp_peer)
+		return NULL;
+	snprintf(tenant, sizeof(tenant), "%s", collection->id[0]);
+	for (char *c = tenant; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	if (plan_tenant_status(d->plan, tenant, &st))
+		return NULL;
+	if (collection->type == &model_type_bgp_router)
+		return routers_of(d, collection, tenant, st.vrf);
+	router = model_path_parent(collection);
+	return peers_of(d, &router, tenant, st.vrf);
+}
