@@ -315,6 +315,10 @@ static bool agent_before_set(void *ctx, const struct desired *d, void *object, i
 	case API_TYPE_SLOT: return agent_before_slot(ctx, object);
 	case API_TYPE_TUN: return agent_before_tun(ctx, object, ret_fd);
 	case API_TYPE_BGP_SOCKET: return agent_before_socket(ctx, object, ret_fd);
+	case API_TYPE_BGP_ROUTER:
+		if (d->has_come)
+			((struct api_bgp_router *)object)->flags |= API_BGP_ROUTER_TAKEN_OVER;
+		return true;
 	default: return true;
 	}
 }

@@ -287,6 +287,8 @@ void desired_touch(struct desired_set *set, struct desired *d)
 	changed = desired_revalue(set, d);
 	elsewhere = is_elsewhere(set, d);
 	changed |= elsewhere != d->is_elsewhere;
+	if (elsewhere != d->is_elsewhere)
+		d->has_come = !elsewhere && d->value_size;
 	d->is_elsewhere = elsewhere;
 	if (!changed)
 		return;

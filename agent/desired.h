@@ -78,6 +78,7 @@ struct desired {
 	bool present;       // the target has it, in this or another form
 	bool was_wanted;    // when its value was made
 	bool is_elsewhere;  // its slot is not held here
+	bool has_come;      // its slot was not held here and is now
 	bool is_outdated;   // what the target has under this key is not what is meant now
 	bool retried;       // a second refusal is final
 	uint32_t in_flight; // requests not answered yet

@@ -21,6 +21,9 @@ enum {
 	API_BGP_ROUTER_NO_CLIENT_TO_CLIENT = 1 << 3,
 	API_BGP_ROUTER_DAMPENING = 1 << 4, // RFC 2439 with the values below
 	API_BGP_ROUTER_NO_FIB = 1 << 5,    // control plane only: nothing goes to the forwarder
+	// Another gateway had its sessions until now: a new router speaks as one that restarts, so
+	// that neighbours keep what they were told until all is learnt again (RFC 4724 4.1).
+	API_BGP_ROUTER_TAKEN_OVER = 1 << 6,
 };
 
 struct api_bgp_router {

@@ -394,7 +394,7 @@ static void detach(struct pair_link *l, int side)
 			l->end[i].conn = NULL;
 }
 
-void pair_crash(struct pair *p, int a)
+static void begin_again(struct pair *p, int a, bool moved)
 {
 	struct pair_side *side = &p->side[a];
 	uint32_t asn = pair_asn(p, a);
@@ -409,8 +409,19 @@ void pair_crash(struct pair *p, int a)
 	side->dead = false;
 	side->speaker = speaker_new(&ops, side, p->now_ms);
 	speaker_set_time(side->speaker, p->now_ms);
-	speaker_expect_restart(side->speaker, 1);
-	set_router(p, a, asn, 0);
+	if (!moved)
+		speaker_expect_restart(side->speaker, 1);
+	set_router(p, a, asn, moved ? API_BGP_ROUTER_TAKEN_OVER : 0);
+}
+
+void pair_crash(struct pair *p, int a)
+{
+	begin_again(p, a, false);
+}
+
+void pair_move(struct pair *p, int a)
+{
+	begin_again(p, a, true);
 }
 
 void pair_cut(struct pair *p, int a, int b)

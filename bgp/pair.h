@@ -64,6 +64,8 @@ bool pair_established(struct pair *p, int a, int b);
 bool pair_best(struct pair *p, int a, const char *prefix, struct api_bgp_route *ret_route);
 // Bytes put into a's stream as if b had sent them.
 void pair_inject(struct pair *p, int a, int b, const uint8_t *bytes, size_t size);
-// The process of side a dies: its connections are closed, its speaker is new and empty.
+// The process of side a dies: its connections are closed, its speaker is new and empty. Moved: on
+// another gateway, whose forwarder has no routes of it.
 void pair_crash(struct pair *p, int a);
+void pair_move(struct pair *p, int a);
 void pair_cut(struct pair *p, int a, int b); // the cable between them

@@ -228,7 +228,7 @@ static bool fib_run(struct job *job)
 	struct speaker *s = router_speaker(r);
 	unsigned n = 0;
 
-	if (r->deferring)
+	if (r->deferring && !r->taken_over)
 		return false;
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		while (n < JOB_SLICE && !queue_is_empty(&r->fib[f])) {

@@ -182,6 +182,44 @@ static void a_restarted_speaker_installs_nothing_before_end_of_rib(void **state)
 	pair_free(p);
 }
 
+// A hub between two sites moves to another gateway. The first site to be back must not lose the
+// other's routes before that one is back too; packets need not wait for either.
+static void a_router_that_was_taken_over_withdraws_nothing(void **state)
+{
+	struct pair *p = pair_new();
+	struct api_bgp_peer cfg;
+	struct api_bgp_route r;
+
+	pair_add(p, 64512, "10.0.0.1", 0);
+	pair_add(p, 65001, "10.0.0.2", 0);
+	pair_add(p, 65002, "10.0.0.3", 0);
+	pair_join(p, 0, 1, 0, 0);
+	pair_join(p, 0, 2, 0, 0);
+	pair_announce(p, 1, "10.1.0.0/16");
+	pair_announce(p, 2, "10.2.0.0/16");
+	pair_run(p, 5000);
+	assert_true(pair_best(p, 1, "10.2.0.0/16", &r));
+	p->side[0].refuse = p->side[2].refuse = true; // only the hub's dialling, to the first
+	pair_move(p, 0);
+	p->side[0].fib_sets = 0;
+	for (int i = 1; i <= 2; i++) {
+		cfg = pair_config(p, 0, i);
+		pair_peer(p, 0, i, &cfg);
+	}
+	pair_run(p, 10000);
+	assert_true(pair_established(p, 0, 1));
+	assert_int_equal(p->side[0].fib_sets, 1); // at once
+	assert_true(pair_best(p, 1, "10.2.0.0/16", &r));
+	assert_int_equal(p->side[1].fib_dels, 0);
+	p->side[0].refuse = p->side[2].refuse = false;
+	pair_run(p, 30000);
+	assert_true(pair_established(p, 0, 2));
+	assert_true(pair_best(p, 1, "10.2.0.0/16", &r));
+	assert_false(r.stale);
+	assert_int_equal(p->side[1].fib_dels, 0);
+	pair_free(p);
+}
+
 static void shutdown_text_arrives(void **state)
 {
 	struct pair *p = two(0, 0);
@@ -472,6 +510,7 @@ int main(void)
 		cmocka_unit_test(graceful_restart_keeps_routes_until_end_of_rib),
 		cmocka_unit_test(graceful_restart_that_does_not_come_ends_after_the_restart_time),
 		cmocka_unit_test(a_restarted_speaker_installs_nothing_before_end_of_rib),
+		cmocka_unit_test(a_router_that_was_taken_over_withdraws_nothing),
 		cmocka_unit_test(shutdown_text_arrives),
 		cmocka_unit_test(max_prefix_resets_stops_or_warns_and_counts_entries),
 		cmocka_unit_test(reflector_serves_clients_and_stops_loops),

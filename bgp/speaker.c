@@ -157,8 +157,11 @@ static struct router *router_new(struct speaker *s, const struct api_bgp_router 
 	for (int f = 0; f < BGP_FAMILIES; f++)
 		table_init(&r->table[f], (enum bgp_family)f);
 	fib_init(r);
+	best_init(r);
 	r->timer.fire = router_fire;
-	if (r->vrf->restarted) {
+	r->taken_over = !r->vrf->restarted && cfg->flags & API_BGP_ROUTER_TAKEN_OVER;
+	r->cfg.flags &= ~(uint32_t)API_BGP_ROUTER_TAKEN_OVER;
+	if (r->vrf->restarted || r->taken_over) {
 		r->deferring = true;
 		timers_set(&s->timers, &r->timer, s->env.now_ms + cfg->restart_defer_s * 1000ull);
 	}
@@ -270,6 +273,8 @@ int speaker_set_router(
 		return refuse(ret_error, "asn: must be 1 to 4294967294");
 	if (!cfg->router_id)
 		return refuse(ret_error, "router_id: must not be 0.0.0.0");
+	if (r) // only a new one starts as if again
+		full.flags &= ~(uint32_t)API_BGP_ROUTER_TAKEN_OVER;
 	if (r && !memcmp(&r->cfg, &full, sizeof(full)))
 		return 0;
 	if (r) {

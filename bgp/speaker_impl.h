@@ -80,9 +80,10 @@ struct router {
 	struct network **networks;
 	size_t networks_len, networks_cap;
 	size_t aggregates;
-	size_t paths;   // of all peers
-	bool full;      // max_routes reached
-	bool deferring; // RFC 4724 4.1: nothing is announced or installed yet
+	size_t paths;    // of all peers
+	bool full;       // max_routes reached
+	bool deferring;  // RFC 4724 4.1: nothing is announced or installed yet
+	bool taken_over; // deferring, with nothing in the FIB to keep: installed at once
 	bool settle_due;
 	uint64_t defer_until_ms;
 	struct timer timer;
