@@ -171,6 +171,23 @@ bool api_server_has_subscriber(const struct api_server *s, uint16_t type)
 	return false;
 }
 
+bool api_server_is_full(const struct api_server *s, uint16_t type)
+{
+	const struct api_peer *peer;
+
+	TAILQ_FOREACH (peer, &s->peers, entry) {
+		if (api_peer_subscribed(peer, type) && api_link_pending(peer->link) > API_LINK_HIGH)
+			return true;
+	}
+	return false;
+}
+
+void api_server_on_drained(struct api_server *s, void (*drained)(void *ctx), void *ctx)
+{
+	s->drained = drained;
+	s->drained_ctx = ctx;
+}
+
 unsigned api_server_event_lossy(
 	struct api_server *s, uint16_t type, const void *object, size_t size)
 {

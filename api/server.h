@@ -64,7 +64,11 @@ bool api_server_has_subscriber(const struct api_server *s, uint16_t type);
 // API_SERVER_EVENTS_MAX bytes pile up is disconnected: it reconnects and learns all anew.
 #define API_SERVER_EVENTS_MAX (16u << 20)
 void api_server_event(struct api_server *s, uint16_t type, const void *object, size_t size);
-// The same for datagrams and the like, whose loss is normal: dropped for such a client beyond
+// Whether a client that subscribed to the type has so much to read that a producer of many events
+// should wait for drained(), which comes when one has read on or is gone.
+bool api_server_is_full(const struct api_server *s, uint16_t type);
+void api_server_on_drained(struct api_server *s, void (*drained)(void *ctx), void *ctx);
+// An event for datagrams and the like, whose loss is normal: dropped for such a client beyond
 // 1 MiB. Returns the number of clients that were sent it.
 unsigned api_server_event_lossy(
 	struct api_server *s, uint16_t type, const void *object, size_t size);

@@ -48,9 +48,19 @@ void api_peer_free(struct api_peer *peer)
 	free(peer);
 }
 
+static void tell_drained(struct api_server *s)
+{
+	if (s->drained)
+		s->drained(s->drained_ctx);
+}
+
 static void peer_on_closed(void *ctx, int error)
 {
-	api_peer_free(ctx);
+	struct api_peer *peer = ctx;
+	struct api_server *s = peer->server;
+
+	api_peer_free(peer);
+	tell_drained(s);
 }
 
 bool api_peer_subscribed(const struct api_peer *peer, uint16_t type)
@@ -342,6 +352,7 @@ static void peer_on_drained(void *ctx)
 {
 	struct api_peer *peer = ctx;
 
+	tell_drained(peer->server);
 	if (peer->dump && !api_emit_dump(peer->dump))
 		return;
 	peer->dump = NULL;

@@ -32,6 +32,8 @@ struct api_server {
 	size_t scratch_size;
 	TAILQ_HEAD(, api_peer) peers;
 	unsigned peer_len;
+	void (*drained)(void *ctx); // NULL: nobody asks
+	void *drained_ctx;
 };
 
 // An answer under way: a dump, or a call.

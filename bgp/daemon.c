@@ -172,6 +172,13 @@ static bool op_best_wanted(void *ctx)
 	return api_server_has_subscriber(d->server, API_TYPE_BGP_ROUTE);
 }
 
+static bool op_best_full(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return api_server_is_full(d->server, API_TYPE_BGP_ROUTE);
+}
+
 static void op_best(void *ctx, const struct api_bgp_route *route)
 {
 	control_route_event(ctx, route);
@@ -189,8 +196,18 @@ static const struct speaker_ops speaker_ops = {
 	.fib_full = op_fib_full,
 	.fib_settled = op_fib_settled,
 	.best_wanted = op_best_wanted,
+	.best_full = op_best_full,
 	.best = op_best,
 };
+
+static void on_events_drained(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	daemon_enter(d);
+	speaker_best_writable(d->speaker);
+	daemon_leave(d);
+}
 
 // -- start and stop
 
@@ -218,6 +235,7 @@ static int loop_init(struct loop *l, const char *forwarder_path)
 		return -EIO;
 	d->base = event_base_new();
 	d->server = api_server_new(d->base, "isthmus-bgp", random[0] | 1);
+	api_server_on_drained(d->server, on_events_drained, d);
 	d->speaker = speaker_new(&speaker_ops, d, random[1]);
 	speaker_set_time(d->speaker, now_us() / 1000);
 	d->io = io_new(d);

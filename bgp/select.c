@@ -72,34 +72,6 @@ static void queue_fib(struct router *r, int family, uint32_t dest)
 	job_schedule(&r->fib_job);
 }
 
-static void report_best(struct router *r, int family, uint32_t dest, uint32_t best)
-{
-	struct speaker *s = router_speaker(r);
-	struct table *t = &r->table[family];
-	const struct path *path = best ? table_path(t, best) : NULL;
-	struct api_bgp_route route = {.vrf = r->cfg.vrf,
-		.slot = r->cfg.slot,
-		.view = API_BGP_VIEW_BEST,
-		.prefix = table_prefix(t, dest)};
-	struct attrs attrs;
-
-	if (!s->ops->best || (s->ops->best_wanted && !s->ops->best_wanted(s->ctx)))
-		return;
-	if (path) {
-		attrstore_view(s->attrs, path->attrs, &attrs);
-		route.verdict = API_BGP_BEST;
-		route.origin = attrs.origin;
-		route.next_hop = attrs.next_hop;
-		route.med = attrs_med(&attrs);
-		route.local_pref = attrs_local_pref(&attrs);
-		route.internal = path->source && !(path->flags & PATH_EXTERNAL);
-		if (path->source)
-			route.peer = r->peers[path->source]->cfg.address;
-		aspath_format(attrs.as_path, route.as_path, sizeof(route.as_path));
-	}
-	s->ops->best(s->ctx, &route);
-}
-
 void select_changed(struct router *r, int family, uint32_t dest, uint32_t changed, bool best_lost)
 {
 	struct table *t = &r->table[family];
@@ -118,7 +90,7 @@ void select_changed(struct router *r, int family, uint32_t dest, uint32_t change
 			(best_changed || r->peers[i]->fsm.established->tx.add_path[family]))
 			export_queue(r->peers[i], family, dest);
 	if (best_changed)
-		report_best(r, family, dest, best);
+		best_queue(r, family, dest);
 	if (had != (best != 0) && r->aggregates) {
 		prefix = table_prefix(t, dest);
 		network_best_changed(r, &prefix, best != 0);

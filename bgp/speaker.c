@@ -179,6 +179,7 @@ static void router_free(struct router *r)
 	network_free_all(r);
 	fib_remove_all(r);
 	job_cancel(&r->fib_job);
+	best_flush(r);
 	timers_set(&s->timers, &r->timer, UINT64_MAX);
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		queue_clear(&r->fib[f]);

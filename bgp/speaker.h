@@ -36,6 +36,8 @@ struct speaker_ops {
 	void (*fib_settled)(void *ctx, uint32_t vrf);
 	// Whether anybody would be told by best(). NULL: yes.
 	bool (*best_wanted)(void *ctx);
+	// Enough of them wait to be read; speaker_best_writable() resumes. NULL: never.
+	bool (*best_full)(void *ctx);
 	// The best path of a prefix has changed; verdict 0: gone.
 	void (*best)(void *ctx, const struct api_bgp_route *route);
 };
@@ -73,6 +75,7 @@ void speaker_tick(struct speaker *s);
 bool speaker_work(struct speaker *s);
 void speaker_writable(struct peer *p);
 void speaker_fib_writable(struct speaker *s);
+void speaker_best_writable(struct speaker *s);
 
 // Connections.
 struct peer *speaker_find_peer(

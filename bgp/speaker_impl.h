@@ -74,6 +74,8 @@ struct router {
 	struct table table[BGP_FAMILIES];
 	struct queue fib[BGP_FAMILIES];
 	struct job fib_job;
+	struct queue best[BGP_FAMILIES]; // whose best path is to be told
+	struct job best_job;
 	struct peer **peers; // by number; [0] unused; holes are NULL
 	size_t peers_cap;
 	uint16_t peers_end;
@@ -108,7 +110,7 @@ struct speaker {
 	struct peer **waiting_peers; // whose router is not there
 	size_t waiting_len, waiting_cap;
 	struct policy_scratch scratch;
-	bool fib_blocked;
+	bool fib_blocked, best_blocked;
 };
 
 // speaker.c
@@ -148,6 +150,13 @@ size_t select_candidates(struct router *r, int family, uint32_t dest, struct can
 // After paths of dest have changed. changed: a path added or altered, or 0. Releases dest if empty.
 void select_changed(struct router *r, int family, uint32_t dest, uint32_t changed, bool best_lost);
 void fib_init(struct router *r);
+
+// best.c
+void best_init(struct router *r);
+void best_queue(struct router *r, int family, uint32_t dest);
+void best_flush(struct router *r); // all at once: the router goes
+
+// select.c
 void fib_remove_all(struct router *r);
 void router_end_deferral(struct router *r);
 void router_check_deferral(struct router *r);
