@@ -234,24 +234,41 @@ static const struct gw_field worker_fields[] = {
 
 static const char *const sa_dirs[] = {"", "in", "out"};
 static const char *const sa_modes[] = {"", "tunnel", "transport"};
+static const char *const sa_stops[] = {
+	"", "time", "bytes", "packets", "sequence", "counter", "epoch", "reservation"};
 static const struct gw_field sa_fields[] = {
 	FIELD(api_sa_stats, conn, "CONN", GW_U32),
 	FIELD(api_sa_stats, spi, "SPI", GW_SPI),
 	WORD(api_sa_stats, dir, "DIR", sa_dirs),
 	WORD(api_sa_stats, mode, NULL, sa_modes),
 	FIELD(api_sa_stats, active, "ACTIVE", GW_BOOL),
+	WORD(api_sa_stats, stopped, NULL, sa_stops),
+	FIELD(api_sa_stats, child, NULL, GW_U32),
 	FIELD(api_sa_stats, slot, "SLOT", GW_U16),
 	FIELD(api_sa_stats, worker, NULL, GW_U16),
 	FIELD(api_sa_stats, cipher, "CIPHER", GW_U16),
 	FIELD(api_sa_stats, integrity, NULL, GW_U16),
+	FIELD(api_sa_stats, key_bits, NULL, GW_U16),
+	FIELD(api_sa_stats, flags, NULL, GW_U32),
+	FIELD(api_sa_stats, inner_mtu, NULL, GW_U16),
 	FIELD(api_sa_stats, local, NULL, GW_IP),
+	FIELD(api_sa_stats, local_port, NULL, GW_U16),
 	FIELD(api_sa_stats, remote, "REMOTE", GW_IP),
+	FIELD(api_sa_stats, remote_port, NULL, GW_U16),
+	FIELD(api_sa_stats, replay_window, NULL, GW_U16),
+	FIELD(api_sa_stats, sequence, NULL, GW_U64),
+	FIELD(api_sa_stats, sequence_end, NULL, GW_U64),
+	FIELD(api_sa_stats, replay_top, NULL, GW_U64),
+	FIELD(api_sa_stats, iv_counter, NULL, GW_U64),
 	FIELD(api_sa_stats, packets, "PACKETS", GW_U64),
 	FIELD(api_sa_stats, bytes, NULL, GW_U64),
 	FIELD(api_sa_stats, age_ms, NULL, GW_U64),
+	FIELD(api_sa_stats, idle_ms, NULL, GW_U64),
 	FIELD(api_sa_stats, replay_drops, NULL, GW_U64),
 	FIELD(api_sa_stats, integrity_failures, NULL, GW_U64),
 	FIELD(api_sa_stats, selector_mismatches, NULL, GW_U64),
+	FIELD(api_sa_stats, malformed, NULL, GW_U64),
+	FIELD(api_sa_stats, refused, NULL, GW_U64),
 };
 
 static const struct gw_field message_fields[] = {
