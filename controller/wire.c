@@ -18,6 +18,7 @@
 
 #define ROWS         "plan/"
 #define CERTIFICATES "fleet/certificate/"
+#define GATEWAYS     "/gateways/"
 
 #define MARKS 1024 // steps whose revisions are remembered while a report is awaited
 
@@ -231,6 +232,8 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	step(arg);
 }
 
+static void revoke(struct wire *w, const char *gateway);
+
 static void on_commit(void *arg, const struct store_change *changes, size_t len)
 {
 	struct wire *w = arg;
@@ -240,6 +243,8 @@ static void on_commit(void *arg, const struct store_change *changes, size_t len)
 		return;
 	for (size_t i = 0; i < len; i++) {
 		resources |= changes[i].key[0] == '/';
+		if (changes[i].deleted && !strncmp(changes[i].key, GATEWAYS, strlen(GATEWAYS)))
+			revoke(w, changes[i].key + strlen(GATEWAYS));
 		translate_change(&w->translate, changes[i].key, changes[i].deleted);
 	}
 	if (resources)
@@ -339,6 +344,16 @@ static int on_issued(void *arg, const char *gateway, const char *serial)
 	json_decref(before);
 	free(key);
 	return rc;
+}
+
+// A gateway that was removed has no good certificate, also if one of its name is added later.
+static void revoke(struct wire *w, const char *gateway)
+{
+	char *key = certificate_key(gateway);
+
+	if (put_value(w->resources->store, key, NULL))
+		log_error("%s was removed, but its certificates stay good for its name", gateway);
+	free(key);
 }
 
 // Who enrols once more has lost its certificate, and with it all it knew: what others may have

@@ -176,6 +176,8 @@ def test_renewal_drops_nothing_and_removal_revokes_at_once(controller):
     g.poll()
     assert controller.delete("gateways/GW1").status in (200, 202, 204)
     assert g.ask("GET", "objects?since=0")[0] == 403
+    gateway(controller)  # another of that name
+    assert g.ask("GET", "objects?since=0")[0] == 403
 
 
 def test_ids_and_addresses_survive_a_restart(controller):
