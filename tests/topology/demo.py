@@ -169,6 +169,7 @@ def ipsec(story, lab):
     site.load(secret="a typing error")
     site.swan.swanctl("--terminate", "--ike", "hq", check=False)
     refused = site.swan.initiate("hq", check=False).returncode != 0
+    settled(lambda: "shared secrets differ" in lab.doctor("adatum/IPsecGW").splitlines()[0], True, 20)
     verdict = lab.doctor("adatum/IPsecGW").splitlines()[0]
     story.say(verdict)
     story.check("the tunnel is refused and the reason named", refused and "shared secrets differ" in verdict)
