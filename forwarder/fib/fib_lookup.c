@@ -5,6 +5,7 @@
 
 #include <rte_prefetch.h>
 
+#include "cpu.h"
 #include "fib.h"
 #include "fib_impl.h"
 
@@ -83,7 +84,7 @@ struct lane {
 };
 
 // Looks at the lane's node; true if there is a next one, fetched ahead.
-static inline __attribute__((always_inline)) bool lane_step(
+static __rte_always_inline bool lane_step(
 	const struct fib_node *nodes, const uint32_t *leaves, struct lane *l, uint64_t window)
 {
 	const struct fib_node *n = &nodes[l->node];
@@ -107,8 +108,8 @@ static inline __attribute__((always_inline)) bool lane_step(
 }
 
 // Fills the lanes that have a root and returns how many of them there are.
-static inline unsigned lanes_start(const struct fib *f, const uint32_t *roots, const uint32_t *vrf,
-	struct lane *lanes, uint8_t *active, unsigned n)
+static __rte_always_inline unsigned lanes_start(const struct fib *f, const uint32_t *roots,
+	const uint32_t *vrf, struct lane *lanes, uint8_t *active, unsigned n)
 {
 	unsigned len = 0;
 
@@ -125,7 +126,7 @@ static inline unsigned lanes_start(const struct fib *f, const uint32_t *roots, c
 	return len;
 }
 
-static inline void lanes_finish(
+static __rte_always_inline void lanes_finish(
 	const struct fib *f, const struct lane *lanes, uint32_t *ret_nh, unsigned n)
 {
 	const uint32_t *leaves = (const uint32_t *)f->leaves.base;
@@ -135,8 +136,8 @@ static inline void lanes_finish(
 		ret_nh[i] = __atomic_load_n(&leaves[lanes[i].best], __ATOMIC_RELAXED);
 }
 
-void fib_lookup4_n(const struct fib *f, const uint32_t *vrf, const uint32_t *dst_host_order,
-	uint32_t *ret_nh, unsigned n)
+static __rte_always_inline void lookup4(const struct fib *f, const uint32_t *vrf,
+	const uint32_t *dst_host_order, uint32_t *ret_nh, unsigned n)
 {
 	const struct fib_node *nodes = (const struct fib_node *)f->nodes.base;
 	const uint32_t *leaves = (const uint32_t *)f->leaves.base;
@@ -160,8 +161,8 @@ void fib_lookup4_n(const struct fib *f, const uint32_t *vrf, const uint32_t *dst
 	lanes_finish(f, lanes, ret_nh, n);
 }
 
-void fib_lookup6_n(const struct fib *f, const uint32_t *vrf, const struct fib_addr6 *dst,
-	uint32_t *ret_nh, unsigned n)
+static __rte_always_inline void lookup6(const struct fib *f, const uint32_t *vrf,
+	const struct fib_addr6 *dst, uint32_t *ret_nh, unsigned n)
 {
 	const struct fib_node *nodes = (const struct fib_node *)f->nodes.base;
 	const uint32_t *leaves = (const uint32_t *)f->leaves.base;
@@ -182,6 +183,36 @@ void fib_lookup6_n(const struct fib *f, const uint32_t *vrf, const struct fib_ad
 		len = kept;
 	}
 	lanes_finish(f, lanes, ret_nh, n);
+}
+
+static CPU_V3 void lookup4_v3(
+	const struct fib *f, const uint32_t *vrf, const uint32_t *dst, uint32_t *ret_nh, unsigned n)
+{
+	lookup4(f, vrf, dst, ret_nh, n);
+}
+
+static CPU_V3 void lookup6_v3(const struct fib *f, const uint32_t *vrf, const struct fib_addr6 *dst,
+	uint32_t *ret_nh, unsigned n)
+{
+	lookup6(f, vrf, dst, ret_nh, n);
+}
+
+void fib_lookup4_n(const struct fib *f, const uint32_t *vrf, const uint32_t *dst_host_order,
+	uint32_t *ret_nh, unsigned n)
+{
+	if (cpu_is_v3())
+		lookup4_v3(f, vrf, dst_host_order, ret_nh, n);
+	else
+		lookup4(f, vrf, dst_host_order, ret_nh, n);
+}
+
+void fib_lookup6_n(const struct fib *f, const uint32_t *vrf, const struct fib_addr6 *dst,
+	uint32_t *ret_nh, unsigned n)
+{
+	if (cpu_is_v3())
+		lookup6_v3(f, vrf, dst, ret_nh, n);
+	else
+		lookup6(f, vrf, dst, ret_nh, n);
 }
 
 uint32_t fib_lookup(const struct fib *f, uint32_t vrf, const struct ip_addr *dst)

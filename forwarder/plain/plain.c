@@ -15,6 +15,7 @@
 
 #include "conn/conn_in.h"
 #include "control.h"
+#include "cpu.h"
 #include "fib/fib.h"
 #include "graph.h"
 #include "ip/encap.h"
@@ -53,7 +54,7 @@ struct input {
 	uint64_t found;
 };
 
-static inline bool is_martian4(uint32_t host_order)
+static __rte_always_inline bool is_martian4(uint32_t host_order)
 {
 	uint32_t top = host_order >> 24;
 
@@ -61,7 +62,7 @@ static inline bool is_martian4(uint32_t host_order)
 }
 
 // A port whose untagged link is of the underlay alone.
-static inline bool input_port(struct input *in, uint16_t port)
+static __rte_always_inline bool input_port(struct input *in, uint16_t port)
 {
 	if (likely(in->port && in->port->index == port))
 		return true;
@@ -71,15 +72,15 @@ static inline bool input_port(struct input *in, uint16_t port)
 	return true;
 }
 
-static inline bool is_to(const uint8_t *mac, const struct port *port)
+static __rte_always_inline bool is_to(const uint8_t *mac, const struct port *port)
 {
 	return ((load32(mac) ^ load32(port->mac.bytes)) |
 		       (uint32_t)(load16(mac + 4) ^ load16(port->mac.bytes + 4))) == 0;
 }
 
 // To one of our addresses, whole, in order, without a mark of congestion.
-static inline bool outer_is_plain(struct input *in, struct lane *l, const struct packet_meta *meta,
-	const uint8_t *frame, uint32_t size)
+static __rte_always_inline bool outer_is_plain(struct input *in, struct lane *l,
+	const struct packet_meta *meta, const uint8_t *frame, uint32_t size)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(frame + ETH_SIZE);
 	struct underlay_local local;
@@ -101,7 +102,7 @@ static inline bool outer_is_plain(struct input *in, struct lane *l, const struct
 	return true;
 }
 
-static inline bool vxlan_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
+static __rte_always_inline bool vxlan_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
 {
 	const struct udp_hdr *udp = (const struct udp_hdr *)(frame + OUTER_SIZE);
 	const struct vxlan_hdr *vxlan = (const struct vxlan_hdr *)(udp + 1);
@@ -119,7 +120,7 @@ static inline bool vxlan_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
 	return true;
 }
 
-static inline bool gre_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
+static __rte_always_inline bool gre_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(frame + ETH_SIZE);
 	const struct gre_hdr *gre = (const struct gre_hdr *)(ip + 1);
@@ -138,7 +139,7 @@ static inline bool gre_is_plain(struct lane *l, uint8_t *frame, uint32_t size)
 
 // Each pass returns how many lanes from the first one on are still plain.
 
-static inline uint16_t pass_outer(struct passes *v, struct rte_mbuf **pkts, uint16_t n)
+static __rte_always_inline uint16_t pass_outer(struct passes *v, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct input in = {0};
 
@@ -167,7 +168,7 @@ static inline uint16_t pass_outer(struct passes *v, struct rte_mbuf **pkts, uint
 	return n;
 }
 
-static inline uint16_t pass_tunnel(struct passes *v, uint16_t n)
+static __rte_always_inline uint16_t pass_tunnel(struct passes *v, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct lane *l = &v->lane[i];
@@ -183,7 +184,7 @@ static inline uint16_t pass_tunnel(struct passes *v, uint16_t n)
 	return n;
 }
 
-static inline bool subnet_is_plain(struct lane *l)
+static __rte_always_inline bool subnet_is_plain(struct lane *l)
 {
 	const struct subnet_fwd *s = l->subnet;
 	uint64_t gateway = (uint64_t)l->slot << 48 |
@@ -200,7 +201,7 @@ static inline bool subnet_is_plain(struct lane *l)
 	return l->vtep != 0;
 }
 
-static inline uint16_t pass_tenant(struct passes *v, uint16_t n)
+static __rte_always_inline uint16_t pass_tenant(struct passes *v, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct lane *l = &v->lane[i];
@@ -224,7 +225,7 @@ static inline uint16_t pass_tenant(struct passes *v, uint16_t n)
 }
 
 // As ip_forward allows it, without asking the routes.
-static inline bool source_is_plain(const struct lane *l, uint32_t src)
+static __rte_always_inline bool source_is_plain(const struct lane *l, uint32_t src)
 {
 	const struct vrf_fwd *v = l->vrf;
 	bool own = false;
@@ -234,19 +235,19 @@ static inline bool source_is_plain(const struct lane *l, uint32_t src)
 	return l->conn ? v->prefixes_complete && !own : own;
 }
 
-static inline bool is_syn(const struct ip4_hdr *ip, uint16_t size)
+static __rte_always_inline bool is_syn(const struct ip4_hdr *ip, uint16_t size)
 {
 	return ip->protocol == IP_PROTO_TCP && !(ip->fragment & be16(0x1fff)) &&
 	       size >= IP4_SIZE + 20 && (((const uint8_t *)ip)[IP4_SIZE + 13] & TCP_SYN);
 }
 
 // GRE inside GRE may be a keepalive.
-static inline bool may_be_keepalive(const struct lane *l, const struct ip4_hdr *ip)
+static __rte_always_inline bool may_be_keepalive(const struct lane *l, const struct ip4_hdr *ip)
 {
 	return l->conn && ip->protocol == IP_PROTO_GRE;
 }
 
-static inline uint16_t pass_inner(struct passes *v, uint16_t n)
+static __rte_always_inline uint16_t pass_inner(struct passes *v, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		const struct lane *l = &v->lane[i];
@@ -265,7 +266,8 @@ static inline uint16_t pass_inner(struct passes *v, uint16_t n)
 	return n;
 }
 
-static inline bool adj_is_plain(const struct lane *l, const struct adj *adj, uint32_t vrf)
+static __rte_always_inline bool adj_is_plain(
+	const struct lane *l, const struct adj *adj, uint32_t vrf)
 {
 	bool known = adj->type == ADJ_GRE || adj->type == ADJ_L3 ||
 		     (adj->type == ADJ_OVERLAY && l->conn);
@@ -274,7 +276,7 @@ static inline bool adj_is_plain(const struct lane *l, const struct adj *adj, uin
 	       !(adj->flags & (ADJ_F_OUTER6 | ADJ_F_IPSEC));
 }
 
-static inline uint16_t pass_route(struct worker *w, struct passes *v, uint16_t n)
+static __rte_always_inline uint16_t pass_route(struct worker *w, struct passes *v, uint16_t n)
 {
 	fib_lookup4_n(vrf_fib, v->vrf, v->dst, v->nh, n);
 	for (uint16_t i = 0; i < n; i++)
@@ -300,7 +302,7 @@ static inline uint16_t pass_route(struct worker *w, struct passes *v, uint16_t n
 	return n;
 }
 
-static inline void lower_ttl(struct ip4_hdr *ip)
+static __rte_always_inline void lower_ttl(struct ip4_hdr *ip)
 {
 	uint32_t sum = (uint32_t)ip->checksum + be16(0x0100);
 
@@ -309,7 +311,8 @@ static inline void lower_ttl(struct ip4_hdr *ip)
 }
 
 // The outer headers; their start is returned.
-static inline uint8_t *put_outer(struct worker *w, const struct lane *l, const struct adj *adj)
+static __rte_always_inline uint8_t *put_outer(
+	struct worker *w, const struct lane *l, const struct adj *adj)
 {
 	uint8_t *p = l->inner - adj->size, *payload = p + IP4_SIZE;
 
@@ -325,14 +328,14 @@ static inline uint8_t *put_outer(struct worker *w, const struct lane *l, const s
 }
 
 // False: to be dropped for its connection's rate.
-static inline bool count(struct worker *w, const struct lane *l, const struct adj *adj)
+static __rte_always_inline bool count(struct worker *w, const struct lane *l, const struct adj *adj)
 {
 	if (l->conn)
 		conn_count_in(w, l->conn, l->size);
 	return adj->type == ADJ_OVERLAY || conn_take_out(w, adj, l->size);
 }
 
-static inline bool output(
+static __rte_always_inline bool output(
 	struct worker *w, struct rte_mbuf *m, const struct lane *l, const struct adj *adj)
 {
 	const struct hop *h = rcu_load(&hop_table[adj->hop]);
@@ -362,7 +365,7 @@ static inline bool output(
 	return true;
 }
 
-static inline __attribute__((always_inline)) uint16_t plain_vector(
+static __rte_always_inline uint16_t plain_vector(
 	struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct passes v;
@@ -381,11 +384,23 @@ static inline __attribute__((always_inline)) uint16_t plain_vector(
 	return n;
 }
 
+static CPU_V3 uint16_t plain_vector_v3(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	return plain_vector(w, pkts, n);
+}
+
+static uint16_t plain_vector_any(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	return plain_vector(w, pkts, n);
+}
+
 static void plain_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	const struct worker_observer *o = rcu_load(&w->observer);
-	uint16_t done = unlikely(o && o->every_node) ? 0 : plain_vector(w, pkts, n);
+	uint16_t done = 0;
 
+	if (likely(!o || !o->every_node))
+		done = cpu_is_v3() ? plain_vector_v3(w, pkts, n) : plain_vector_any(w, pkts, n);
 	for (uint16_t i = done; i < n; i++)
 		node_push(w, NODE_ETH, pkts[i]);
 }
