@@ -159,6 +159,7 @@ enum api_ike_verdict_code {
 	API_IKE_VERDICT_NAT,           // a remark: there is a NAT between
 	API_IKE_VERDICT_PEER_CLOSED,   // the peer took the tunnel down
 	API_IKE_VERDICT_CONNECTING,    // under way, nothing against it so far
+	API_IKE_VERDICT_WITHHELD,      // messages came that may be another tenant's
 };
 
 struct api_ike_verdict {

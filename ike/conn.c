@@ -297,6 +297,28 @@ bool conn_is_any_remote(const struct ip_addr *local, const struct ip_addr *remot
 	return !found;
 }
 
+static bool may_be_meant(const struct api_ike_conn *mine, const struct api_ike_conn *other)
+{
+	return ip_equal(&mine->local, &other->local) &&
+	       (mine->remote.family == IP_NONE || other->remote.family == IP_NONE ||
+		       ip_equal(&mine->remote, &other->remote));
+}
+
+bool conn_shares_address(uint32_t conn)
+{
+	struct conn *mine, *c;
+	bool shares = false;
+	size_t at = 0;
+
+	conn_table.lock->read_lock(conn_table.lock);
+	mine = map_find(&conn_table.by_id, &conn, sizeof(conn));
+	while (mine && !shares && (c = map_next(&conn_table.by_id, &at)))
+		shares = c->peer && c->want.vrf != mine->want.vrf &&
+			 may_be_meant(&mine->want, &c->want);
+	conn_table.lock->unlock(conn_table.lock);
+	return shares;
+}
+
 uint16_t conn_slot(host_t *local, host_t *remote)
 {
 	struct endpoint *e;

@@ -38,6 +38,11 @@ uint16_t conn_slot(host_t *local, host_t *remote);
 // No connection names that remote: the VIP's any-remote connections take what comes from it.
 bool conn_is_any_remote(const struct ip_addr *local, const struct ip_addr *remote);
 
+// A message from this connection's peer that names nobody we know could be meant for another
+// tenant's connection: one of the same VIP and remote, or of any remote; for a connection of any
+// remote, every other of the VIP.
+bool conn_shares_address(uint32_t conn);
+
 // Configurations for libcharon; references the caller destroys. NULL: nothing matches.
 ike_cfg_t *conn_ike_cfg(host_t *local, host_t *remote);
 peer_cfg_t *conn_peer_cfg(uint32_t conn);

@@ -57,6 +57,8 @@ static int set_conn(void *ctx, const void *object, size_t size, int fd, struct a
 	if (rc == 1)
 		return API_UNCHANGED;
 	ring_forget(now->conn, &now->local, &now->remote);
+	if (existed)
+		ring_forget_strangers(&before.local);
 	enact(existed ? &before : NULL, now);
 	return API_CHANGED;
 }
@@ -67,8 +69,10 @@ static int del_conn(void *ctx, const void *key, struct api_error *ret_error)
 	struct api_ike_conn before;
 
 	dial_hang_up(conn->conn);
-	if (conn_get(conn->conn, &before))
+	if (conn_get(conn->conn, &before)) {
 		ring_forget(conn->conn, &before.local, &before.remote);
+		ring_forget_strangers(&before.local);
+	}
 	return conn_del(conn->conn) == 0 ? API_CHANGED : API_UNCHANGED;
 }
 

@@ -53,8 +53,8 @@ static int dump_exchanges(void *ctx, const void *filter, struct api_emit *emit)
 	if (!f || !f->conn)
 		ring_each(emit_exchange, &d);
 	else if (conn_get(f->conn, &want))
-		ring_collect(
-			f->conn, &want.local, &want.remote, conn_is_any_remote, emit_exchange, &d);
+		ring_collect(f->conn, &want.local, &want.remote, conn_is_any_remote,
+			conn_shares_address(f->conn), emit_exchange, &d);
 	*api_emit_cursor(emit) = d.seen;
 	return d.rc == -EAGAIN ? -EAGAIN : 0;
 }
@@ -96,7 +96,8 @@ static int call_diagnose(void *ctx, const void *object, size_t size, int fd, str
 			"conn: there is no connection %u", ask->conn);
 		return -ENOENT;
 	}
-	ring_collect(ask->conn, &want.local, &want.remote, conn_is_any_remote, keep, &m);
+	c.withheld = ring_collect(ask->conn, &want.local, &want.remote, conn_is_any_remote,
+		conn_shares_address(ask->conn), keep, &m);
 	c.has_credential = conn_has_credential(ask->conn, want.auth);
 	c.exchanges = (const struct exchange *const *)m.list;
 	c.len = m.len;

@@ -381,6 +381,20 @@ static void add_silence(struct verdicts *v, const struct doctor_case *c)
 			remote);
 }
 
+// What came names no connection, and may be another tenant's peer's: nothing of it is told.
+static void add_withheld(struct verdicts *v, const struct doctor_case *c)
+{
+	char remote[IP_TEXT_SIZE] = "an address that no connection names";
+
+	if (c->want->remote.family != IP_NONE)
+		ip_format(&c->want->remote, remote);
+	verdict_add(v, API_IKE_VERDICT_WITHHELD, NULL, false, "isthmus.peerIdentity",
+		"%s sent messages that fit no connection, by proposal or identity; other tenants "
+		"share the address, so they are not shown: compare isthmus.peerIdentity ('%s') and "
+		"mainMode with the peer's",
+		remote, c->want->remote_id);
+}
+
 static void add_unanswered(struct verdicts *v, const struct doctor_case *c, const struct attempt *a)
 {
 	const struct exchange *last = c->exchanges[c->len - 1];
@@ -442,6 +456,8 @@ static void explain_down(struct verdicts *v, const struct doctor_case *c)
 	struct attempt a;
 
 	if (!c->len) {
+		if (c->withheld)
+			add_withheld(v, c);
 		add_silence(v, c);
 		return;
 	}
@@ -456,6 +472,8 @@ static void explain_down(struct verdicts *v, const struct doctor_case *c)
 		explain_close(v, c);
 	if (!v->len)
 		add_from_state(v, c);
+	if (c->withheld)
+		add_withheld(v, c);
 }
 
 // Up: only the newest rekeying can be at fault.

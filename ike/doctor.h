@@ -21,6 +21,7 @@ struct doctor_case {
 	bool has_credential;                     // what want->auth asks for is stored
 	const struct exchange *const *exchanges; // oldest first
 	size_t len;
+	size_t withheld; // messages that may be another tenant's: not among exchanges
 };
 
 // Fills at most DOCTOR_VERDICTS, best first; returns how many, at least 1.

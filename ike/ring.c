@@ -186,6 +186,19 @@ void ring_forget(uint32_t conn, const struct ip_addr *local, const struct ip_add
 	pthread_mutex_unlock(&ring.mutex);
 }
 
+void ring_forget_strangers(const struct ip_addr *local)
+{
+	struct record *r, *newer;
+
+	pthread_mutex_lock(&ring.mutex);
+	for (r = ring.unclaimed.oldest; r; r = newer) {
+		newer = r->newer;
+		if (ip_equal(&r->e->local, local))
+			drop(r);
+	}
+	pthread_mutex_unlock(&ring.mutex);
+}
+
 // -- reading
 
 struct gathered {
@@ -222,25 +235,34 @@ static void hand_out(struct gathered *g, ring_fn *fn, void *ctx)
 	free(g->list);
 }
 
-void ring_collect(uint32_t conn, const struct ip_addr *local, const struct ip_addr *remote,
-	ring_remote_fn *is_ours, ring_fn *fn, void *ctx)
+static bool is_from(const struct place_key *k, const struct ip_addr *local,
+	const struct ip_addr *remote, ring_remote_fn *is_ours)
+{
+	return ip_equal(&k->local, local) &&
+	       (remote->family ? ip_equal(&k->remote, remote) : is_ours(local, &k->remote));
+}
+
+size_t ring_collect(uint32_t conn, const struct ip_addr *local, const struct ip_addr *remote,
+	ring_remote_fn *is_ours, bool withhold, ring_fn *fn, void *ctx)
 {
 	struct gathered g = {0};
+	size_t at = 0, withheld = 0;
 	struct place *p;
-	size_t at = 0;
 
 	pthread_mutex_lock(&ring.mutex);
 	while ((p = map_next(&ring.places, &at))) {
 		const struct place_key *k = &p->key;
 
-		if (k->conn ? k->conn == conn
-			    : ip_equal(&k->local, local) &&
-					(remote->family ? ip_equal(&k->remote, remote)
-							: is_ours(local, &k->remote)))
+		if (!(k->conn ? k->conn == conn : is_from(k, local, remote, is_ours)))
+			continue;
+		if (!k->conn && withhold)
+			withheld += p->len;
+		else
 			gather(&g, p);
 	}
 	hand_out(&g, fn, ctx);
 	pthread_mutex_unlock(&ring.mutex);
+	return withheld;
 }
 
 void ring_each(ring_fn *fn, void *ctx)

@@ -24,11 +24,15 @@ void ring_note(uint32_t conn, const struct exchange *e);
 // is looked through likewise.
 void ring_forget(uint32_t conn, const struct ip_addr *local, const struct ip_addr *remote);
 
+// Drops the unclaimed messages to this VIP: whose they were can no longer be told.
+void ring_forget_strangers(const struct ip_addr *local);
+
 // Calls fn with each message of the connection and the unclaimed ones of (local, remote), oldest
-// first. remote IP_NONE: unclaimed ones of any remote for which is_ours says so.
+// first. remote IP_NONE: unclaimed ones of any remote for which is_ours says so. Withholds the
+// unclaimed ones if told to, as they may be another tenant's; returns how many it withheld.
 typedef void ring_fn(void *ctx, uint32_t conn, const struct exchange *e);
 typedef bool ring_remote_fn(const struct ip_addr *local, const struct ip_addr *remote);
-void ring_collect(uint32_t conn, const struct ip_addr *local, const struct ip_addr *remote,
-	ring_remote_fn *is_ours, ring_fn *fn, void *ctx);
+size_t ring_collect(uint32_t conn, const struct ip_addr *local, const struct ip_addr *remote,
+	ring_remote_fn *is_ours, bool withhold, ring_fn *fn, void *ctx);
 void ring_each(ring_fn *fn, void *ctx); // all there is
 size_t ring_size(bool unclaimed);       // bytes held

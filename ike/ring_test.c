@@ -45,7 +45,7 @@ static struct seen look(uint32_t conn, uint32_t remote)
 	struct ip_addr local = ip_from_v4(0xc0000201), other = ip_from_v4(remote);
 	struct seen s = {0};
 
-	ring_collect(conn, &local, &other, never, see, &s);
+	ring_collect(conn, &local, &other, never, false, see, &s);
 	return s;
 }
 
@@ -108,6 +108,38 @@ static void forgets_on_change(void **state)
 	ring_fini();
 }
 
+static void withholds_what_may_be_anothers(void **state)
+{
+	struct exchange mine = message(1, 1, 1), strange = message(1, 2, 2), far = message(9, 3, 3);
+	struct ip_addr local = mine.local, remote = mine.remote;
+	struct seen s = {0};
+
+	ring_note(7, &mine);
+	ring_note(0, &strange);
+	ring_note(0, &far);
+	assert_int_equal(ring_collect(7, &local, &remote, never, true, see, &s), 1);
+	assert_int_equal(s.len, 1);
+	assert_int_equal(s.id[0], 1);
+	ring_fini();
+}
+
+static void forgets_strangers_of_one_vip(void **state)
+{
+	struct exchange mine = message(1, 1, 1), strange = message(1, 2, 2),
+			other = message(1, 3, 3);
+	struct ip_addr local = mine.local;
+
+	other.local = ip_from_v4(0xc0000299);
+	ring_note(7, &mine);
+	ring_note(0, &strange);
+	ring_note(0, &other);
+	ring_forget_strangers(&local);
+	assert_int_equal(look(8, 1).len, 0);
+	assert_int_equal(look(7, 1).len, 1);
+	assert_true(ring_size(true) > 0);
+	ring_fini();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +147,8 @@ int main(void)
 		cmocka_unit_test(a_claimed_attempt_leaves_the_twin),
 		cmocka_unit_test(strangers_push_out_strangers_only),
 		cmocka_unit_test(forgets_on_change),
+		cmocka_unit_test(withholds_what_may_be_anothers),
+		cmocka_unit_test(forgets_strangers_of_one_vip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,3 +249,29 @@ def test_a_message_of_a_stranger_is_kept_too(lab):
     with gw.api() as api:
         strangers = [e for e in api.dump("ike_exchange") if e.conn == 0 and localapi.ip_text(e.remote) == "192.0.2.3"]
     assert any("NO_PROPOSAL_CHOSEN" in e.text.decode() for e in strangers)
+
+
+def test_no_tenant_sees_anothers_stranger(lab):
+    """Two tenants' sites behind one address: who names no connection, or proposes what none allows, is shown to neither."""
+    _, gw, site = lab
+    provoke(gw, site, Row("disabled", "DISABLED", ours=dict(flags=0)))
+    gw.connect(CONN, "192.0.2.2", "site1", "verysecret")
+    try:
+        for neighbour in ("192.0.2.2", None):
+            gw.connect(8, neighbour, "site2", "othersecret")  # another tenant: vrf 8
+            for strange in (dict(local_id="site2-mistyped"), dict(local_id="site2", ike="aes128-sha1-ecp384")):
+                site.load(connection("t1", **{**SITE, **strange}))
+                site.initiate("t1", check=False, timeout=3)
+            for conn in (CONN, 8):
+                verdicts = diagnose(gw, conn)
+                told = " ".join(v.text.decode() for v in verdicts) + " ".join(e.text.decode() for e in gw_exchanges(gw, conn))
+                assert "mistyped" not in told and "AES128" not in told and "ECP384" not in told, told
+            assert diagnose(gw)[0].code == constants["API_IKE_VERDICT_WITHHELD"]
+        # With the other tenant gone, what was meant for it goes too.
+        with gw.api() as api:
+            api.delete("ike_conn", conn=8)
+        assert not gw_exchanges(gw)
+    finally:
+        with gw.api() as api:
+            api.delete("ike_conn", conn=8)
+            api.delete("ike_credential", conn=8, type=constants["API_IKE_CRED_PSK"])
