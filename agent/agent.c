@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "ask.h"
 #include "log.h"
 #include "objects.h"
 #include "proto.h"
@@ -532,6 +533,7 @@ static const struct south_ops agent_south_ops = {.objects = agent_on_objects,
 	.reported = agent_on_reported,
 	.workers = agent_on_workers,
 	.epochs = agent_on_epochs,
+	.asked = agent_on_asked,
 	.link = agent_on_link};
 
 static void agent_on_joined(void *ctx, int renewed)
@@ -640,6 +642,7 @@ void agent_fini(struct agent *a)
 	api_server_free(a->server);
 	join_fini(&a->join);
 	south_free(a->south);
+	a->south = NULL; // what daemons still answer goes nowhere
 	for (size_t i = 0; i < DESIRED_TARGETS; i++)
 		target_free(a->targets[i]);
 	agent_stop_kernel(a);

@@ -41,6 +41,7 @@ struct agent {
 	uint64_t term, revision;   // applied to `desired`
 	struct api_server *server; // the agent's own socket
 	struct join join;
+	size_t ask_len;                // questions under way (ask.h)
 	char *ca_file, *identity_file; // the latter holds certificate and key
 };
 

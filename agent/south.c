@@ -28,7 +28,8 @@ struct south {
 	void *ctx;
 	struct event_base *base;
 	const struct http_tls *tls;
-	struct http_channel *poll, *report, *heartbeat;
+	struct http_channel *poll, *report, *heartbeat, *answer;
+	json_t *answers; // to be sent
 	struct event *poll_timer, *report_timer, *heartbeat_timer;
 	uint64_t term, revision;
 	uint64_t beat, answered; // beats of HEARTBEAT_MS since the start: now, last answered
@@ -65,6 +66,8 @@ struct south *south_new(struct event_base *base, const char *const *urls, size_t
 	s->poll = http_channel_new(base, tls);
 	s->report = http_channel_new(base, tls);
 	s->heartbeat = http_channel_new(base, tls);
+	s->answer = http_channel_new(base, tls);
+	s->answers = json_array();
 	s->poll_timer = evtimer_new(base, south_on_poll_timer, s);
 	s->report_timer = evtimer_new(base, south_on_report_timer, s);
 	s->heartbeat_timer = event_new(base, -1, EV_PERSIST, south_on_heartbeat_timer, s);
@@ -82,6 +85,8 @@ void south_free(struct south *s)
 	http_channel_free(s->poll);
 	http_channel_free(s->report);
 	http_channel_free(s->heartbeat);
+	http_channel_free(s->answer);
+	json_decref(s->answers);
 	event_free(s->poll_timer);
 	event_free(s->report_timer);
 	event_free(s->heartbeat_timer);
@@ -103,6 +108,7 @@ void south_refresh(struct south *s)
 	http_channel_refresh(s->poll);
 	http_channel_refresh(s->report);
 	http_channel_refresh(s->heartbeat);
+	http_channel_refresh(s->answer);
 }
 
 bool south_is_fresh(const struct south *s)
@@ -233,6 +239,40 @@ void south_report_soon(struct south *s)
 		timer_set(s->report_timer, REPORT_DELAY_MS);
 }
 
+// -- answers
+
+static void south_send_answers(struct south *s);
+
+static void south_on_answered(void *ctx, long status, const char *body, size_t size)
+{
+	if (status != 200)
+		log_debug("answers: %ld %.100s", status, body);
+	south_send_answers(ctx);
+}
+
+static void south_send_answers(struct south *s)
+{
+	json_t *all;
+	char *body, *url;
+
+	if (!json_array_size(s->answers) || http_channel_busy(s->answer))
+		return;
+	all = json_pack("{s:o}", "answers", s->answers);
+	s->answers = json_array();
+	body = json_dumps(all, JSON_COMPACT);
+	json_decref(all);
+	url = xasprintf("%s/southbound/v1/answers", south_url(s));
+	http_channel_request(s->answer, url, body, REPORT_TIMEOUT_MS, south_on_answered, s);
+	free(body);
+	free(url);
+}
+
+void south_answer(struct south *s, json_t *answer)
+{
+	json_array_append_new(s->answers, answer);
+	south_send_answers(s);
+}
+
 // -- heartbeats
 
 // After a cut the poll's connection may wait for a retransmission for as long as the cut has
@@ -257,6 +297,8 @@ static void south_on_beaten(void *ctx, long status, const char *body, size_t siz
 		s->answered = s->beat;
 	if (json_is_object(epochs) && term >= 0 && (uint64_t)term >= s->term)
 		s->ops->epochs(s->ctx, (uint64_t)term, epochs);
+	if (json_is_array(json_object_get(answer, "ask")))
+		s->ops->asked(s->ctx, json_object_get(answer, "ask"));
 	json_decref(answer);
 }
 

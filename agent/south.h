@@ -26,6 +26,8 @@ struct south_ops {
 	uint64_t (*workers)(void *ctx);
 	// The heartbeat's answer: epochs of slots, by number in text.
 	void (*epochs)(void *ctx, uint64_t term, const json_t *epochs);
+	// The heartbeat's answer: questions, each to be answered by south_answer().
+	void (*asked)(void *ctx, const json_t *questions);
 	// The controller answers, or does so no more.
 	void (*link)(void *ctx, bool up);
 };
@@ -37,6 +39,8 @@ struct south *south_new(struct event_base *base, const char *const *urls, size_t
 void south_free(struct south *s);
 // There may be something to report; sent soon, together with what follows at once.
 void south_report_soon(struct south *s);
+// Takes an answer to a question; sent soon. One that is lost is asked for again.
+void south_answer(struct south *s, json_t *answer);
 // Certificates have changed: the next requests open new connections, those under way go on.
 void south_refresh(struct south *s);
 const char *south_url(const struct south *s); // of the controller in use

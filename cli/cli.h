@@ -53,6 +53,7 @@ int cmd_apply(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_wait(struct cli *cli);
 int cmd_export_peer(struct cli *cli);
+int cmd_doctor(struct cli *cli);
 int cmd_drain(struct cli *cli);
 int cmd_undrain(struct cli *cli);
 int cmd_failover(struct cli *cli);

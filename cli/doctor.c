@@ -1,56 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// gw doctor CONNECTION-ID: what isthmus-ike finds wrong with a connection, and what it saw.
+// What is wrong with an IPsec connection, and what was seen of it: `doctor GATEWAY/CONNECTION` asks
+// the controller, `gw doctor CONNECTION-ID` this host's isthmus-ike.
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
 #include "gw.h"
 #include "ike.h"
+#include "ike_json.h"
 #include "sync.h"
+#include "xmalloc.h"
 
 #define DOCTOR_TIMEOUT_MS 5000
 
-static const char *const exchange_names[] = {
-	"IKE_SA_INIT", "IKE_AUTH", "CREATE_CHILD_SA", "INFORMATIONAL"};
-
-static const char *exchange_name(uint16_t exchange)
-{
-	return exchange >= 34 && exchange <= 37 ? exchange_names[exchange - 34] : "";
-}
-
 static void take_verdict(void *ctx, const void *object, size_t size, int fd)
 {
-	const struct api_ike_verdict *v = object;
-
-	if (size >= sizeof(*v))
-		json_array_append_new(
-			ctx, json_pack("{s:i,s:b,s:s,s:s%,s:s%}", "rank", (int)v->rank, "certain",
-				     v->certain, "exchange", exchange_name(v->exchange), "field",
-				     v->field, strnlen(v->field, sizeof(v->field)), "verdict",
-				     v->text, strnlen(v->text, sizeof(v->text))));
+	ike_json_add_verdict(ctx, object, size);
 }
 
 static void take_exchange(void *ctx, const void *object, size_t size, int fd)
 {
-	const struct api_ike_exchange *e = object;
-	time_t at;
-	char when[32];
-	struct tm tm;
-
-	if (size < sizeof(*e))
-		return;
-	at = (time_t)(e->time_ms / 1000);
-	strftime(when, sizeof(when), "%FT%TZ", gmtime_r(&at, &tm));
-	json_array_append_new(
-		ctx, json_pack("{s:s,s:s,s:s,s:b,s:i,s:s%}", "time", when, "direction",
-			     e->inbound ? "in" : "out", "exchange", exchange_name(e->exchange),
-			     "request", e->request, "message", (int)e->message_id, "payloads",
-			     e->text, strnlen(e->text, sizeof(e->text))));
+	ike_json_add_exchange(ctx, object, size);
 }
 
 static void print_text(const json_t *verdicts, const json_t *exchanges)
@@ -99,4 +73,31 @@ int gw_doctor(struct cli *cli, struct api_sync *s)
 	json_decref(verdicts);
 	json_decref(exchanges);
 	return ret == -ENOENT ? CLI_NOT_FOUND : ret < 0 ? CLI_FAILED : CLI_OK;
+}
+
+int cmd_doctor(struct cli *cli)
+{
+	struct cli_target target;
+	struct rest_answer a;
+	json_t *nothing = json_object();
+	char *path;
+	int rc = cli_target_parse("networkConnection", cli->argv[0], &target);
+
+	if (rc) {
+		json_decref(nothing);
+		return rc;
+	}
+	path = xasprintf("%s/diagnose", target.path);
+	rc = rest_request(cli, "POST", path, nothing, &a);
+	if (!rc)
+		rc = rest_check(&a, path);
+	if (!rc && cli->output == CLI_JSON)
+		cli_print_json(a.body);
+	else if (!rc)
+		print_text(
+			json_object_get(a.body, "verdicts"), json_object_get(a.body, "exchanges"));
+	rest_answer_fini(&a);
+	json_decref(nothing);
+	free(path);
+	return rc;
 }

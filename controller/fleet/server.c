@@ -50,6 +50,7 @@ struct server {
 	struct event *tick, *renew;
 	uint16_t port;
 	TAILQ_HEAD(, poll) polls;
+	struct asks *asks;
 };
 
 // -- who asks
@@ -302,9 +303,21 @@ static void on_heartbeat(
 	text_open(&t, "epochs", '{');
 	s->ops.epochs(s->ops.arg, asker->gateway, add_epoch, &t);
 	text_close(&t, '}');
+	asks_write(s->asks, asker->gateway, s->ops.now_ms(s->ops.arg), &t);
 	text_close(&t, '}');
 	answer_text(req, HTTP_OK, t.s);
 	text_fini(&t);
+}
+
+static void on_answers(
+	struct server *s, struct evhttp_request *req, const struct asker *asker, const json_t *body)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(body, "answers"), i, one)
+		asks_answer(s->asks, asker->gateway, one);
+	answer_text(req, HTTP_OK, "{}");
 }
 
 static void hand_out(
@@ -380,6 +393,7 @@ static const struct route {
 	{"/southbound/v1/objects", EVHTTP_REQ_GET, false, on_objects},
 	{"/southbound/v1/report", EVHTTP_REQ_POST, false, on_report},
 	{"/southbound/v1/heartbeat", EVHTTP_REQ_POST, false, on_heartbeat},
+	{"/southbound/v1/answers", EVHTTP_REQ_POST, false, on_answers},
 	{"/southbound/v1/enrol", EVHTTP_REQ_POST, true, on_enrol},
 	{"/southbound/v1/renew", EVHTTP_REQ_POST, false, on_renew},
 };
@@ -532,6 +546,7 @@ int server_new(struct event_base *base, const struct server_config *config, stru
 	s->cert_life_s =
 		config->certificate_life_s ? config->certificate_life_s : SERVER_CERT_LIFE_S;
 	TAILQ_INIT(&s->polls);
+	s->asks = asks_new(base);
 	s->http = evhttp_new(base);
 	err = make_context(s);
 	if (!err) {
@@ -564,9 +579,21 @@ void server_free(struct server *s)
 		event_free(s->tick);
 	if (s->renew)
 		event_free(s->renew);
+	asks_free(s->asks);
 	evhttp_free(s->http);
 	SSL_CTX_free(s->ctx);
 	free(s);
+}
+
+uint64_t server_ask(struct server *s, const char *gateway, const char *ask, const char *key,
+	ask_done_fn *done, void *arg)
+{
+	return asks_put(s->asks, gateway, ask, key, done, arg);
+}
+
+void *server_ask_forget(struct server *s, uint64_t id)
+{
+	return s ? asks_forget(s->asks, id) : NULL;
 }
 
 uint16_t server_port(const struct server *s)

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "ask.h"
 #include "fleet.h"
 #include "pki.h"
 
@@ -43,3 +44,7 @@ void server_free(struct server *s);
 uint16_t server_port(const struct server *s);
 // Views have changed: waiting polls are looked at.
 void server_wake(struct server *s);
+// Questions to a gateway: ask.h.
+uint64_t server_ask(struct server *s, const char *gateway, const char *ask, const char *key,
+	ask_done_fn *done, void *arg);
+void *server_ask_forget(struct server *s, uint64_t id);

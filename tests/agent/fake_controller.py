@@ -75,7 +75,7 @@ class FakeController:
         self.reports, self.heartbeats, self.polls, self.enrolled, self.renewed = [], [], [], [], []
         self.tokens = set()
         self.certificate_seconds = None
-        self.epochs = {}
+        self.epochs, self.questions, self.answers = {}, [], []
         self.state, self.errors = {}, {}
         self.refuse = False
         self.answered = []  # bytes of each answer with objects
@@ -157,6 +157,14 @@ class FakeController:
     def wait_reached(self, revision, timeout=10):
         self.wait(lambda: any(r['revision'] >= revision for r in self.reports), timeout)
 
+    def question(self, **question):
+        """Asked with the next heartbeat; the answer."""
+        with self.changed:
+            number = len(self.answers) + 1
+            self.questions.append({'id': number, **question})
+        self.wait(lambda: any(a['id'] == number for a in self.answers))
+        return next(a for a in self.answers if a['id'] == number)
+
     # -- requests
 
     def answer(self, request, status, value):
@@ -215,7 +223,14 @@ class FakeController:
         if not certificate:
             return 403, {}
         self.heartbeats.append((time.monotonic(), body))
-        return 200, {'term': self.term, 'epochs': self.epochs}
+        asked, self.questions = self.questions, []
+        return 200, {'term': self.term, 'epochs': self.epochs, **({'ask': asked} if asked else {})}
+
+    def post_answers(self, body, certificate):
+        if not certificate:
+            return 403, {}
+        self.answers += body['answers']
+        return 200, {}
 
     def post_enrol(self, body, certificate):
         if body.get('token') not in self.tokens:

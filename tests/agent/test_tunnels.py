@@ -111,3 +111,21 @@ def test_only_the_holder_of_the_slot_keys(dialling):
     assert len(rig.dump('conn')) == 1  # ready to be taken over
     rig.controller.wait_reached(rig.controller.put(scene.slot(epoch=9)))
     wait_until(lambda: len(conns(rig)) == 1)
+
+
+def test_a_question_why_a_tunnel_is_not_up_is_answered(dialling):
+    """Nobody answers at the other end; then isthmus-ike itself does not."""
+    rig = dialling
+    filled(rig)
+
+    def diagnosis():
+        return rig.controller.question(ask='diagnose', key='17')['value']
+    wait_until(lambda: 'does not answer IKE_SA_INIT' in diagnosis()['verdicts'][0]['verdict'])
+    value = diagnosis()
+    assert value['verdicts'][0]['field'] == 'destinationIPAddress' and value['verdicts'][0]['exchange'] == 'IKE_SA_INIT'
+    assert [e for e in value['exchanges'] if e['direction'] == 'out' and 'SA(' in e['payloads']]
+    assert 's3cret' not in str(value)
+    assert 'no connection 99' in rig.controller.question(ask='diagnose', key='99')['error']
+    assert 'not know' in rig.controller.question(ask='something new', key='17')['error']
+    rig.kill(rig.ike)
+    wait_until(lambda: 'does not run' in rig.controller.question(ask='diagnose', key='17').get('error', ''))
