@@ -21,6 +21,7 @@ const struct cli_command cli_commands[] = {
 	{"delete", "KIND NAME", "delete one resource", cmd_delete, 1, 2},
 	{"wait", "KIND NAME [--for=MEMBER=VALUE|delete]", "wait until a resource is so", cmd_wait,
 		1, 2},
+	{"doctor", "GATEWAY/CONNECTION", "say why an IPsec connection is not up", cmd_doctor, 1, 1},
 	{"export-peer", "GATEWAY/CONNECTION --for PRODUCT",
 		"print what the far end of an IPsec connection needs", cmd_export_peer, 0, 1},
 	{"drain", "GATEWAY", "give a gateway's slots to others, and no more to it", cmd_drain, 1,

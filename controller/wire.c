@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "describe.h"
+#include "diagnose.h"
 #include "log.h"
 #include "nouns.h"
 #include "pki.h"
@@ -36,6 +37,7 @@ struct wire {
 	struct server *server;
 	struct translate translate;
 	struct describe describe;
+	struct diagnose diagnose;
 	struct event *again; // the plan wants a step without a change
 	struct mark marks[MARKS];
 	uint64_t marks_len; // all that ever were: the last is at (len - 1) % MARKS
@@ -397,6 +399,44 @@ static void on_epochs(void *arg, const char *gateway,
 	plan_gateway_slots(w->plan, gateway, each, each_arg);
 }
 
+// -- what the API asks
+
+static enum rest_progress on_progress(void *arg, const struct model_path *path, uint64_t revision)
+{
+	struct wire *w = arg;
+
+	return describe_progress(&w->describe, path, revision);
+}
+
+static void on_describe(void *arg, const struct model_path *path, json_t *properties)
+{
+	struct wire *w = arg;
+
+	describe_resource(&w->describe, path, properties);
+}
+
+static json_t *on_generated(void *arg, const struct model_path *collection)
+{
+	struct wire *w = arg;
+
+	return describe_generated(&w->describe, collection);
+}
+
+static uint64_t on_diagnose(void *arg, const struct model_path *path,
+	void (*done)(void *done_arg, json_t *body), void *done_arg)
+{
+	struct wire *w = arg;
+
+	return diagnose_ask(&w->diagnose, path, done, done_arg);
+}
+
+static void on_diagnose_forget(void *arg, uint64_t id)
+{
+	struct wire *w = arg;
+
+	diagnose_forget(&w->diagnose, id);
+}
+
 // -- start
 
 static int load_row(void *arg, const struct store_row *row)
@@ -485,8 +525,9 @@ int wire_new(struct event_base *base, const struct wire_config *config,
 		return rc;
 	}
 	w->describe = (struct describe){w->resources, w->plan, w->fleet};
+	w->diagnose = (struct diagnose){&w->describe, w->server};
 	w->hooks = (struct rest_hooks){
-		&w->describe, describe_progress, describe_resource, describe_generated};
+		w, on_progress, on_describe, on_generated, on_diagnose, on_diagnose_forget};
 	w->host_routes = (struct rest_list){"hostRoutes", &w->describe, describe_host_routes};
 	w->slots = (struct rest_list){"slots", &w->describe, describe_slots};
 	rest_set_hooks(rest, &w->hooks);

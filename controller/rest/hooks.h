@@ -29,6 +29,12 @@ struct rest_hooks {
 	// Resources of this collection that nobody stored, shown after those that somebody did: a
 	// new array, or NULL.
 	json_t *(*generated)(void *arg, const struct model_path *collection);
+
+	// Why a connection is not up: done is called once, at once (then 0 is returned) or later,
+	// unless the returned id is forgotten before. It takes body.
+	uint64_t (*diagnose)(void *arg, const struct model_path *path,
+		void (*done)(void *done_arg, json_t *body), void *done_arg);
+	void (*diagnose_forget)(void *arg, uint64_t id);
 };
 
 // A GET-only list beside the resources, at /networking/{version}/{name}.

@@ -34,7 +34,8 @@ struct rest_request {
 	struct rest_fault fault;
 };
 
-struct rest_wait; // requests that wait for a change
+struct rest_wait;      // requests that wait for a change
+struct rest_diagnosis; // requests that wait for a gateway's answer
 
 struct rest {
 	struct event_base *base;
@@ -49,6 +50,7 @@ struct rest {
 	SSL_CTX *tls;
 	struct operations *operations;
 	struct rest_wait *waiting;
+	struct rest_diagnosis *diagnoses;
 	uint16_t port;
 };
 
@@ -82,6 +84,9 @@ int rest_builtin(struct rest_request *req, const char *path);
 int rest_get_statistics(struct rest_request *req, const char *rest);
 void rest_waiting_look(struct rest *rest);
 void rest_waiting_drop(struct rest *rest);
+// POST of a path below /networking/v1. -ENOENT: it does not end in /diagnose.
+int rest_diagnose(struct rest_request *req, const char *path);
+void rest_diagnoses_drop(struct rest *rest);
 
 // -- precondition.c: the table of If-Match and If-None-Match. etag NULL: the resource is absent.
 int rest_precondition(struct rest_request *req, const char *etag);

@@ -115,9 +115,9 @@ static const struct {
 	const char *name;
 	int (*run)(struct rest_request *req);
 } methods[] = {
-	{EVHTTP_REQ_GET, "GET", rest_get},
-	{EVHTTP_REQ_PUT, "PUT", rest_put},
+	{EVHTTP_REQ_GET, "GET", rest_get}, {EVHTTP_REQ_PUT, "PUT", rest_put},
 	{EVHTTP_REQ_DELETE, "DELETE", rest_delete},
+	{EVHTTP_REQ_POST, "POST", NULL}, // goes to rest_diagnose()
 };
 
 static const char *method_name(enum evhttp_cmd_type type)
@@ -143,11 +143,14 @@ static int run(struct rest_request *req)
 	rc = rest_builtin(req, path);
 	if (rc != -ENOENT)
 		return rc;
+	rc = versioned && req->method == EVHTTP_REQ_POST ? rest_diagnose(req, path) : -ENOENT;
+	if (rc != -ENOENT)
+		return rc;
 	if (!versioned || model_path_parse(path, &req->target) < 0)
 		return rest_fail(req, 404, "NotFound", "uri",
 			"There is no such resource type: %.100s.", req->path);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (methods[i].type == req->method)
+		if (methods[i].type == req->method && methods[i].run)
 			return methods[i].run(req);
 	}
 	return rest_fail(
@@ -402,6 +405,7 @@ void rest_free(struct rest *rest)
 	if (!rest)
 		return;
 	rest_waiting_drop(rest);
+	rest_diagnoses_drop(rest);
 	evhttp_free(rest->http);
 	guard_set_free(rest->guards);
 	operations_free(rest->operations);

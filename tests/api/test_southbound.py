@@ -238,3 +238,86 @@ def test_the_redundant_gateway_takes_over_and_the_connection_names_it(controller
         one.poll()
         assert not any(s["active"] for s in one.of("slot").values())
         assert controller.get("gateways/GW1").properties["state"] == "Redundant"
+
+
+IPSEC = "virtualGateways/Contoso/networkConnections/IPSecGW"
+
+
+def with_ipsec(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    controller.must_put("publicIPAddresses/vip", {"ipAddress": "203.0.113.4", "publicIPAllocationMethod": "Static"})
+    pool = controller.get("gatewayPools/default").properties
+    pool["ipConfiguration"]["publicIPAddresses"] = [ref("/publicIPAddresses/vip")]
+    controller.must_put("gatewayPools/default", {k: pool[k] for k in ("type", "redundantGatewayCount", "ipConfiguration")})
+    g = joined(controller)
+    controller.must_put(IPSEC, {"connectionType": "IPSec", "outboundKiloBitsPerSecond": 1000, "inboundKiloBitsPerSecond": 1000,
+                                "destinationIPAddress": "11.1.0.1", "ipSecConfiguration": {"sharedSecret": "abc"}})
+    alive(g, lambda: controller.get(IPSEC).properties.get("gateway"))
+    return g
+
+
+class Diagnosis(threading.Thread):
+    def __init__(self, controller):
+        super().__init__(daemon=True)
+        self.controller, self.answer = controller, None
+        self.start()
+
+    def run(self):
+        self.answer = self.controller.ask("POST", IPSEC + "/diagnose", {})
+
+
+def asked(g):
+    """The questions that a heartbeat's answer brings, waited for."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        _, answer = g._beat()  # each answer: beat() shows but the second of two
+        if answer.get("ask"):
+            return answer["ask"]
+    raise AssertionError("no question came")
+
+
+def test_a_diagnosis_is_the_gateways_answer(controller):
+    g = with_ipsec(controller)
+    gateway(controller, "GW2")
+    other = Gateway(controller, "GW2")
+    assert other.enrol() == 200
+    alive(g, lambda: controller.get(IPSEC).properties.get("gateway") and g.of("connection"))
+    diagnosis = Diagnosis(controller)
+    (question,) = asked(g)
+    (key,) = g.of("connection")
+    assert question["ask"] == "diagnose" and question["key"] == key
+    verdict = {"rank": 1, "certain": True, "exchange": "IKE_AUTH", "field": "sharedSecret", "verdict": "the secrets differ"}
+    g.ask("POST", "answers", {"answers": [{"id": question["id"] + 7, "value": {}}]})  # to nobody's question
+    other.ask("POST", "answers", {"answers": [{"id": question["id"], "value": {}}]})  # to another's
+    value = {"verdicts": [verdict], "exchanges": [{"exchange": "IKE_AUTH"}]}
+    g.ask("POST", "answers", {"answers": [{"id": question["id"], "value": value}]})
+    diagnosis.join(10)
+    assert diagnosis.answer.status == 200
+    assert diagnosis.answer.json == value
+
+
+def test_a_gateway_that_is_asked_in_vain_is_named(controller):
+    g = with_ipsec(controller)
+    diagnosis = Diagnosis(controller)
+    assert asked(g)
+    assert asked(g)  # without an answer, again
+    end = time.monotonic() + 15
+    while diagnosis.is_alive() and time.monotonic() < end:
+        g.beat()
+        time.sleep(0.05)
+    assert "cannot be asked: the gateway does not answer" in diagnosis.answer.json["verdicts"][0]["verdict"].lower()
+
+
+def test_only_connections_can_be_diagnosed(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    joined(controller)
+    two_connections(controller)
+    assert controller.ask("POST", "virtualGateways/Contoso/diagnose", {}).status == 405
+    assert controller.ask("POST", "virtualGateways/Contoso/networkConnections/None/diagnose", {}).status == 404
+    gre_answer = controller.ask("POST", "virtualGateways/Contoso/networkConnections/GreGW/diagnose", {})
+    assert "only IPSec" in gre_answer.json["verdicts"][-1]["verdict"]
+    assert controller.ask("POST", "virtualGateways/Contoso/networkConnections/GreGW", {}).status == 405
