@@ -15,7 +15,7 @@
 static struct api_ike_conn want;
 static struct api_ike_state state;
 static const struct exchange *list[16];
-static size_t len;
+static size_t len, withheld;
 static struct api_ike_verdict verdicts[DOCTOR_VERDICTS];
 
 // AES256 SHA256 ECP384; ESP GCMAES256 without PFS
@@ -23,7 +23,7 @@ static int reset(void **unused)
 {
 	memset(&want, 0, sizeof(want));
 	memset(&state, 0, sizeof(state));
-	len = 0;
+	len = withheld = 0;
 	want.conn = state.conn = 7;
 	want.auth = API_IKE_AUTH_PSK;
 	want.flags = API_IKE_F_ENABLED;
@@ -39,7 +39,7 @@ static int reset(void **unused)
 
 static const struct api_ike_verdict *diagnose_with(bool has_credential)
 {
-	struct doctor_case c = {&want, &state, has_credential, list, len};
+	struct doctor_case c = {&want, &state, has_credential, list, len, withheld};
 
 	assert_true(doctor_diagnose(&c, verdicts) >= 1);
 	assert_int_equal(verdicts[0].rank, 1);
@@ -186,6 +186,16 @@ static void what_is_not_set_up_here_comes_first(void **unused)
 	assert_int_equal(diagnose_with(false)->code, API_IKE_VERDICT_DISABLED);
 }
 
+static void what_may_be_anothers_is_mentioned_and_not_told(void **unused)
+{
+	withheld = 3;
+	assert_int_equal(diagnose()->code, API_IKE_VERDICT_WITHHELD);
+	assert_int_equal(verdicts[0].certain, 0);
+	assert_int_equal(verdicts[1].code, API_IKE_VERDICT_NOBODY_BEGINS);
+	state.state = API_IKE_UP;
+	assert_int_equal(diagnose()->code, API_IKE_VERDICT_FINE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +209,7 @@ int main(void)
 		cmocka_unit_test_setup(silence_is_told_apart, reset),
 		cmocka_unit_test_setup(what_is_up_has_nothing_wrong, reset),
 		cmocka_unit_test_setup(what_is_not_set_up_here_comes_first, reset),
+		cmocka_unit_test_setup(what_may_be_anothers_is_mentioned_and_not_told, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
