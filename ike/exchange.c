@@ -101,7 +101,7 @@ char *exchange_text(const struct exchange *e, char *text, size_t size)
 		word_append(text, size, "TSr(%s) ",
 			word_selectors(e->ts_r, e->ts_r_count, list, sizeof(list)));
 	for (size_t i = 0; i < e->notify_count; i++) {
-		if (e->notify[i].type > 16384 && e->notify[i].type != 16391)
+		if (e->notify[i].type >= 16384 && e->notify[i].type != 16391)
 			word_append(text, size, "N(%s) ", word_notify(e->notify[i].type, word));
 	}
 	return text;
