@@ -33,7 +33,7 @@ struct cli {
 	const char *vrf;
 	long count;
 	long conn, rate, size; // gw capture
-	bool wait;
+	bool wait, dry_run, apply;
 	int argc; // words that are no options
 	char **argv;
 };
@@ -56,6 +56,7 @@ int cmd_export_peer(struct cli *cli);
 int cmd_doctor(struct cli *cli);
 int cmd_drain(struct cli *cli);
 int cmd_undrain(struct cli *cli);
+int cmd_rebalance(struct cli *cli);
 int cmd_failover(struct cli *cli);
 int cmd_gw(struct cli *cli);
 int cmd_completion(struct cli *cli);

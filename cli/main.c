@@ -29,6 +29,8 @@ const struct cli_command cli_commands[] = {
 	{"undrain", "GATEWAY", "let a drained gateway take slots again", cmd_undrain, 1, 1},
 	{"failover", "GATEWAY", "move a gateway's slots away; it comes back as redundant",
 		cmd_failover, 1, 1},
+	{"rebalance", "[POOL] --dry-run|--apply", "even out the load of a pool's active gateways",
+		cmd_rebalance, 0, 1},
 	{"gw", "SUBJECT", "look into this gateway's daemons", cmd_gw, 1, 2},
 	{"completion", "bash", "print a script for the shell", cmd_completion, 1, 1},
 };
@@ -51,6 +53,8 @@ static const struct option options[] = {
 	{"connection", required_argument, NULL, 'c'},
 	{"rate", required_argument, NULL, 'r'},
 	{"size", required_argument, NULL, 'z'},
+	{"dry-run", no_argument, NULL, 'd'},
+	{"apply", no_argument, NULL, 'a'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -68,6 +72,7 @@ static const char options_help[] =
 	"      --for=CONDITION      wait: MEMBER=VALUE of the properties, or delete;\n"
 	"                           export-peer: strongswan, libreswan, cisco-ios,\n"
 	"                           juniper, fortios, vyos, mikrotik, windows-rras, azure\n"
+	"      --dry-run, --apply   rebalance: only say what would move; move it\n"
 	"  -t, --timeout SECONDS    of waiting (default 60)\n"
 	"      --socket PATH        gw: another daemon's socket\n"
 	"      --vrf N, --count N   gw: one tenant; trace, capture: how many packets\n"
@@ -197,6 +202,8 @@ static int read_option(struct cli *cli, int option, bool *help)
 	case 'F': cli->wait_for = optarg; return 0;
 	case 't': cli->timeout_s = strtod(optarg, NULL); return 0;
 	case 'w': cli->wait = true; return 0;
+	case 'd': cli->dry_run = true; return 0;
+	case 'a': cli->apply = true; return 0;
 	case 'v': cli->vrf = optarg; return 0;
 	case 'n': cli->count = strtol(optarg, NULL, 10); return 0;
 	case 'c': cli->conn = strtol(optarg, NULL, 10); return 0;

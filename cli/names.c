@@ -14,6 +14,7 @@ static const struct {
 } others[] = {
 	{"hostroutes", "/hostRoutes", false},
 	{"slots", "/slots", false},
+	{"rebalance", "/rebalance", false},
 	{"operation", "/operations", true},
 	{"operations", "/operations", true},
 	{"statistics", "/monitoring/networkControllerStatistics", false},

@@ -416,3 +416,54 @@ json_t *describe_slots(void *arg, uint64_t *ret_revision)
 	}
 	return items;
 }
+
+const char *describe_keeps(void *arg, const struct model_path *path)
+{
+	const struct describe *d = arg;
+	struct model_path low = *path;
+	struct plan_gateway_status st;
+
+	lower_ids(&low);
+	if (path->type != &model_type_gateway || plan_gateway_status(d->plan, low.id[0], &st) ||
+		!st.connections || st.health != PLAN_HEALTH_UP)
+		return NULL;
+	return "the gateway works and holds connections; drain it first (isthmus drain).";
+}
+
+struct moves {
+	json_t *items;
+	const char *pool;
+};
+
+static void add_move(void *arg, uint16_t slot, const char *from, const char *to, uint64_t kbps)
+{
+	struct moves *m = arg;
+
+	json_array_append_new(
+		m->items, json_pack("{s:i,s:s,s:s,s:s,s:I}", "slot", (int)slot, "pool", m->pool,
+				  "from", from, "to", to, "kbps", (json_int_t)kbps));
+}
+
+static int add_moves_of(void *arg, const struct resource *res)
+{
+	const struct describe *d = ((void **)arg)[0];
+	struct model_path low = res->path;
+	struct moves m = {((void **)arg)[1], low.id[0]};
+
+	lower_ids(&low);
+	plan_rebalance_proposal(d->plan, m.pool, add_move, &m);
+	return 0;
+}
+
+json_t *describe_rebalance(void *arg, uint64_t *ret_revision)
+{
+	const struct describe *d = arg;
+	json_t *items = json_array();
+	void *both[] = {arg, items};
+	struct model_path pools;
+
+	*ret_revision = fleet_revision(d->fleet);
+	if (!model_path_parse("/gatewayPools", &pools))
+		resource_each(d->resources, &pools, add_moves_of, both);
+	return items;
+}

@@ -22,3 +22,8 @@ void describe_resource(void *arg, const struct model_path *path, json_t *propert
 json_t *describe_generated(void *arg, const struct model_path *collection);
 json_t *describe_host_routes(void *arg, uint64_t *ret_revision);
 json_t *describe_slots(void *arg, uint64_t *ret_revision);
+// A gateway that works and holds connections must be drained first: once deleted it hears nothing
+// more.
+const char *describe_keeps(void *arg, const struct model_path *path);
+// What rebalancing would move now.
+json_t *describe_rebalance(void *arg, uint64_t *ret_revision);

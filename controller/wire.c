@@ -45,7 +45,7 @@ struct wire {
 	uint64_t epoch;     // the last number taken from the store
 	bool stepping;      // rows of the plan come back as a change: nothing to do
 	struct rest_hooks hooks;
-	struct rest_list host_routes, slots;
+	struct rest_list host_routes, slots, rebalance;
 };
 
 static int64_t now_ms(void *arg)
@@ -422,6 +422,13 @@ static json_t *on_generated(void *arg, const struct model_path *collection)
 	return describe_generated(&w->describe, collection);
 }
 
+static const char *on_keeps(void *arg, const struct model_path *path)
+{
+	struct wire *w = arg;
+
+	return describe_keeps(&w->describe, path);
+}
+
 static uint64_t on_diagnose(void *arg, const struct model_path *path,
 	void (*done)(void *done_arg, json_t *body), void *done_arg)
 {
@@ -526,13 +533,15 @@ int wire_new(struct event_base *base, const struct wire_config *config,
 	}
 	w->describe = (struct describe){w->resources, w->plan, w->fleet};
 	w->diagnose = (struct diagnose){&w->describe, w->server};
-	w->hooks = (struct rest_hooks){
-		w, on_progress, on_describe, on_generated, on_diagnose, on_diagnose_forget};
+	w->hooks = (struct rest_hooks){w, on_progress, on_describe, on_generated, on_diagnose,
+		on_diagnose_forget, on_keeps};
 	w->host_routes = (struct rest_list){"hostRoutes", &w->describe, describe_host_routes};
 	w->slots = (struct rest_list){"slots", &w->describe, describe_slots};
 	rest_set_hooks(rest, &w->hooks);
 	rest_add_list(rest, &w->host_routes);
 	rest_add_list(rest, &w->slots);
+	w->rebalance = (struct rest_list){"rebalance", &w->describe, describe_rebalance};
+	rest_add_list(rest, &w->rebalance);
 	store_subscribe(resources->store, on_commit, w);
 	step(w);
 	*ret_wire = w;

@@ -435,7 +435,8 @@ static const struct model_field connection_isthmus_fields[] = {
 		.fallback = "0",
 		.max = 255,
 		AT(model_connection_isthmus, shed_priority),
-		.help = "When capacity runs out, higher ones are dropped first."},
+		.help = "When gateways are missing and room runs out, higher ones are given up "
+			"first."},
 	{.name = "localIdentity",
 		.kind = MODEL_TEXT,
 		.flags = MODEL_KEEP,

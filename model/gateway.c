@@ -155,6 +155,14 @@ static const struct model_field pool_isthmus_fields[] = {
 		AT(model_pool_isthmus, capacity_rule),
 		.help = "How much of a gateway a connection takes. 2019: at most 5 Gbit/s of "
 			"IPsec, 15 of GRE, 5 of L3; 2016: 3/20, 1/5 and 1/2 of its capacity."},
+	{.name = "rebalance",
+		.kind = MODEL_INT,
+		.flags = MODEL_KEEP,
+		.fallback = "0",
+		.max = 1000000000,
+		AT(model_pool_isthmus, rebalance),
+		.help = "Another number than before: the load of its active gateways is evened "
+			"out, once."},
 };
 
 static const struct model_table pool_isthmus_table = TABLE(pool_isthmus_fields, model_pool_isthmus);

@@ -186,6 +186,7 @@ enum model_capacity_rule { MODEL_CAPACITY_2019 = 1, MODEL_CAPACITY_2016 };
 struct model_pool_isthmus {
 	int64_t slots_per_gateway; // of each active gateway
 	uint8_t capacity_rule;     // enum model_capacity_rule
+	int64_t rebalance;         // another number: even out the load, once
 };
 
 struct model_gateway_pool {

@@ -75,8 +75,13 @@ static void on_health(void *arg, const char *gateway, enum plan_health health)
 		[PLAN_HEALTH_LOST] = "lost",
 	};
 	struct fleet *f = arg;
+	struct fleet_gateway *g = find(f, gateway);
 
 	log_info("gateway %s is %s", gateway, words[health]);
+	// It may come back as another that has nothing yet: until it reports, it has reached
+	// nothing.
+	if (g && health != PLAN_HEALTH_UP)
+		g->reached = 0;
 	f->ops.health(f->ops.arg, gateway, health);
 	f->ops.changed(f->ops.arg);
 }

@@ -59,6 +59,17 @@ int rest_touch_above(const struct resource_store *rs, const struct model_path *p
 	return 0;
 }
 
+static int check_unused(struct rest_request *req)
+{
+	const struct rest_hooks *hooks = &req->rest->hooks;
+	const char *words = hooks->keeps ? hooks->keeps(hooks->arg, &req->target) : NULL;
+
+	if (!words)
+		return 0;
+	return rest_fail(req, 409, "ResourceInUse", req->target.type->noun,
+		"It cannot be deleted: %s", words);
+}
+
 static int remove_stored(struct rest_request *req)
 {
 	const struct resource_store *rs = req->rest->resources;
@@ -105,6 +116,8 @@ int rest_delete(struct rest_request *req)
 	}
 	rc = rest_precondition(req, old.etag);
 	resource_fini(&old);
+	if (!rc)
+		rc = check_unused(req);
 	if (!rc)
 		rc = remove_stored(req);
 	if (rc < 0)

@@ -35,6 +35,9 @@ struct rest_hooks {
 	uint64_t (*diagnose)(void *arg, const struct model_path *path,
 		void (*done)(void *done_arg, json_t *body), void *done_arg);
 	void (*diagnose_forget)(void *arg, uint64_t id);
+
+	// Why the resource must not be deleted now, in words; NULL: it may.
+	const char *(*keeps)(void *arg, const struct model_path *path);
 };
 
 // A GET-only list beside the resources, at /networking/{version}/{name}.
