@@ -104,6 +104,23 @@ static struct table *table_of(const struct peer *p, int family)
 	return &p->router->table[family];
 }
 
+static void uncount(struct peer *p, int family, const struct path *path)
+{
+	p->received[family]--;
+	p->accepted[family] -= !(path->flags & PATH_REJECTED);
+}
+
+// The neighbour says again what was about to be freed.
+static void revive(struct peer *p, int family, struct path *path)
+{
+	if (!(path->flags & PATH_GONE))
+		return;
+	path->flags &= (uint8_t)~PATH_GONE;
+	p->gone[family]--;
+	p->received[family]++;
+	p->accepted[family] += !(path->flags & PATH_REJECTED);
+}
+
 static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path)
 {
 	struct speaker *s = router_speaker(p->router);
@@ -112,8 +129,10 @@ static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path
 	bool best =
 		table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
 
-	p->received[family]--;
-	p->accepted[family] -= !(gone->flags & PATH_REJECTED);
+	if (gone->flags & PATH_GONE)
+		p->gone[family]--;
+	else
+		uncount(p, family, gone);
 	p->router->paths--;
 	attrstore_put(s->attrs, gone->attrs_in);
 	attrstore_put(s->attrs, gone->attrs);
@@ -150,8 +169,11 @@ static bool within_limits(struct peer *p, int family)
 {
 	uint32_t max = p->cfg.max_prefixes, have = p->received[0] + p->received[1];
 	uint32_t warn = p->cfg.max_warn_percent ? p->cfg.max_warn_percent : 80;
+	size_t gone = p->gone[0] + p->gone[1], most = p->router->cfg.max_routes;
 
-	if (p->router->paths >= p->router->cfg.max_routes) {
+	// What is gone counts for memory only, so that a neighbour that comes back with another
+	// table is not refused for its last one.
+	if (p->router->paths - gone >= most || p->router->paths / 2 >= most) {
 		p->router->full = p->over_limit = true;
 		return false;
 	}
@@ -194,6 +216,8 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 	bool was_best = false;
 
 	p->stats[in->family].update_received++;
+	if (path)
+		revive(p, in->family, table_path(t, path));
 	if (path && table_path(t, path)->attrs_in == in->attrs_in) {
 		table_path(t, path)->flags &= (uint8_t)~PATH_STALE;
 		return;
@@ -289,30 +313,48 @@ void import_update(struct peer *p, struct update *u)
 
 typedef void path_fn(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only);
 
+// The peer's paths of one prefix that are gone (PATH_GONE) or not (0).
+static void each_path_of(
+	struct peer *p, int family, uint32_t dest, uint8_t gone, path_fn *fn, bool stale_only)
+{
+	struct table *t = table_of(p, family);
+	uint32_t found[DECISION_MAX];
+	size_t len = 0;
+
+	if (!(table_dest(t, dest)->flags & DEST_USED))
+		return;
+	// First found, then changed: changes reorder the list.
+	for (uint32_t path = table_dest(t, dest)->paths; path && len < DECISION_MAX;
+		path = table_path(t, path)->next)
+		if (table_path(t, path)->source == p->number &&
+			(table_path(t, path)->flags & PATH_GONE) == gone)
+			found[len++] = path;
+	for (size_t i = 0; i < len; i++)
+		fn(p, family, dest, found[i], stale_only);
+}
+
 static void each_path(struct peer *p, int family, path_fn *fn, bool stale_only)
 {
 	struct table *t = table_of(p, family);
 
-	for (uint32_t dest = 1; p->received[family] && dest < t->dest_end; dest++) {
-		uint32_t found[DECISION_MAX];
-		size_t len = 0;
-
-		if (!(table_dest(t, dest)->flags & DEST_USED))
-			continue;
-		// First found, then changed: changes reorder the list.
-		for (uint32_t path = table_dest(t, dest)->paths; path && len < DECISION_MAX;
-			path = table_path(t, path)->next)
-			if (table_path(t, path)->source == p->number)
-				found[len++] = path;
-		for (size_t i = 0; i < len; i++)
-			fn(p, family, dest, found[i], stale_only);
-	}
+	for (uint32_t dest = 1; p->received[family] && dest < t->dest_end; dest++)
+		each_path_of(p, family, dest, 0, fn, stale_only);
 }
 
 static void drop_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
 {
-	if (!stale_only || table_path(table_of(p, family), path)->flags & PATH_STALE)
-		forget_path(p, family, dest, path);
+	struct path *record = table_path(table_of(p, family), path);
+
+	if (stale_only && !(record->flags & PATH_STALE))
+		return;
+	uncount(p, family, record);
+	record->flags |= PATH_GONE;
+	p->gone[family]++;
+}
+
+static void free_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+{
+	forget_path(p, family, dest, path);
 }
 
 static void mark_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
@@ -346,6 +388,36 @@ static void reevaluate_one(
 void import_drop(struct peer *p, int family, bool stale_only)
 {
 	each_path(p, family, drop_one, stale_only);
+	p->sweep_at[family] = 1;
+	job_schedule(&p->sweep);
+}
+
+bool import_sweep(struct job *job)
+{
+	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, sweep));
+	unsigned n = 0;
+
+	for (int f = 0; f < BGP_FAMILIES; f++) {
+		struct table *t = table_of(p, f);
+
+		for (; p->gone[f] && n < JOB_SLICE && p->sweep_at[f] < t->dest_end; n++)
+			each_path_of(p, f, p->sweep_at[f]++, PATH_GONE, free_one, false);
+		if (p->gone[f] && p->sweep_at[f] >= t->dest_end)
+			p->sweep_at[f] = 1; // more than DECISION_MAX of one prefix
+	}
+	return p->gone[0] || p->gone[1];
+}
+
+void import_drop_now(struct peer *p)
+{
+	for (int f = 0; f < BGP_FAMILIES; f++) {
+		struct table *t = table_of(p, f);
+
+		each_path(p, f, drop_one, false);
+		for (uint32_t dest = 1; p->gone[f]; dest = dest + 1 < t->dest_end ? dest + 1 : 1)
+			each_path_of(p, f, dest, PATH_GONE, free_one, false);
+	}
+	job_cancel(&p->sweep);
 }
 
 void import_mark_stale(struct peer *p, int family)

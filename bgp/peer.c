@@ -248,6 +248,7 @@ struct peer *peer_new(struct router *r, const struct api_bgp_peer *cfg)
 	p->number = number;
 	p->timer.fire = peer_fire;
 	p->job = (struct job){.run = export_run, .speaker = s};
+	p->sweep = (struct job){.run = import_sweep, .speaker = s};
 	p->policy_in = policy_slot_get(s, cfg->vrf, cfg->policy_in);
 	p->policy_out = policy_slot_get(s, cfg->vrf, cfg->policy_out);
 	r->peers[number] = p;
@@ -273,8 +274,7 @@ void peer_free(struct peer *p)
 	fsm_stop(&p->fsm, &error);
 	fsm_fini(&p->fsm);
 	export_stop(p);
-	for (int f = 0; f < BGP_FAMILIES; f++)
-		import_drop(p, f, false);
+	import_drop_now(p);
 	job_cancel(&p->job);
 	timers_set(&s->timers, &p->timer, UINT64_MAX);
 	policy_slot_put(s, p->policy_in);

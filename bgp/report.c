@@ -249,6 +249,8 @@ static bool walk_paths(const struct walk *w, struct router *r, int family, uint3
 			.view = w->filter->view,
 			.prefix = table_prefix(t, dest)};
 
+		if (received && table_path(t, path)->flags & PATH_GONE)
+			continue;
 		if (!received && !(table_dest(t, dest)->flags & DEST_HAS_BEST))
 			break;
 		fill_route(r, family, dest, path, received, &route);

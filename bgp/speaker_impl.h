@@ -54,6 +54,9 @@ struct peer {
 	struct fsm fsm;
 	struct timer timer;
 	struct job job;
+	struct job sweep;                // frees paths that are gone, a slice at a time
+	uint32_t sweep_at[BGP_FAMILIES]; // next prefix to look at
+	uint32_t gone[BGP_FAMILIES];     // how many are
 	void *io;
 	uint16_t number;                            // in the router, from 1
 	struct policy_slot *policy_in, *policy_out; // NULL: none asked for
@@ -134,8 +137,11 @@ void peer_schedule(struct peer *p);
 void import_update(struct peer *p, struct update *u);
 void import_reevaluate(struct peer *p); // policy in has changed
 void import_mark_stale(struct peer *p, int family);
-// Drops the peer's paths of the family, or only the stale ones.
+// Drops the peer's paths of the family, or only the stale ones: they count no longer, and are taken
+// out of use soon. A table of a million takes a second, in which others' hold timers run.
 void import_drop(struct peer *p, int family, bool stale_only);
+void import_drop_now(struct peer *p); // all of all families, and their memory
+bool import_sweep(struct job *job);
 
 // network.c
 int network_set(struct router *r, const struct api_bgp_network *cfg, struct api_error *ret_error);

@@ -16,6 +16,7 @@ enum {
 	PATH_REJECTED = 1 << 1, // kept, but not for use: the reason is in `verdict`
 	PATH_EXTERNAL = 1 << 2,
 	PATH_POLICY = 1 << 3, // a policy map looked at it
+	PATH_GONE = 1 << 4,   // its session or its right to stay ended; a sweep will free it
 };
 
 struct path {
