@@ -59,6 +59,15 @@ static void arm_timer(struct loop *l)
 	evtimer_add(l->timer, &tv);
 }
 
+// A timer of no time, not an active event: the loop serves what is active until nothing is, and
+// would look at no socket while there is work.
+static void work_soon(struct loop *l)
+{
+	static const struct timeval now;
+
+	evtimer_add(l->work, &now);
+}
+
 void daemon_leave(struct daemon *d)
 {
 	struct loop *l = loop_of(d);
@@ -67,7 +76,7 @@ void daemon_leave(struct daemon *d)
 		return;
 	io_flush(d->io);
 	arm_timer(l);
-	event_active(l->work, EV_TIMEOUT, 0);
+	work_soon(l);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -95,7 +104,7 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	io_flush(d->io);
 	arm_timer(l);
 	if (more)
-		event_active(l->work, EV_TIMEOUT, 0);
+		work_soon(l);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -240,7 +249,7 @@ static int loop_init(struct loop *l, const char *forwarder_path)
 	speaker_set_time(d->speaker, now_us() / 1000);
 	d->io = io_new(d);
 	l->timer = evtimer_new(d->base, on_timer, d);
-	l->work = event_new(d->base, -1, 0, on_work, d);
+	l->work = evtimer_new(d->base, on_work, d);
 	l->term = evsignal_new(d->base, SIGTERM, on_signal, l);
 	l->intr = evsignal_new(d->base, SIGINT, on_signal, l);
 	evsignal_add(l->term, NULL);
