@@ -39,7 +39,8 @@ bool queue_add(struct queue *q, uint32_t i)
 	if (bitset_has(&q->waiting, i))
 		return false;
 	bitset_add(&q->waiting, i);
-	if (q->head && q->end == q->cap) {
+	// Not for a few at the head: each would cost a move of all behind it.
+	if (q->head && q->head >= q->cap / 2 && q->end == q->cap) {
 		memmove(q->items, q->items + q->head, (q->end - q->head) * sizeof(*q->items));
 		q->end -= q->head;
 		q->head = 0;
