@@ -91,6 +91,7 @@ enum api_type {
 	API_TYPE_SA_POLICY,     // api/sa.h
 	API_TYPE_BFD,           // api/bfd.h
 	API_TYPE_SA_GRANT,      // struct api_sa_grant
+	API_TYPE_FENCE,         // api/api_fence.h
 	// forwarder, reported state
 	API_TYPE_CONN_STATS = 64, // struct api_conn_stats
 	API_TYPE_COUNTER,         // struct api_counter
@@ -106,6 +107,7 @@ enum api_type {
 	API_TYPE_MESSAGE_COUNT,   // struct api_message_count
 	API_TYPE_PUNT,            // api/punt.h: underlay datagrams for ike
 	API_TYPE_SA_RECORD,       // api/sa.h: CALL exports, SET imports
+	API_TYPE_FENCE_STATE,     // api/api_fence.h
 	// bgp: api/bgp.h
 	API_TYPE_BGP_ROUTER = 128,
 	API_TYPE_BGP_PEER,

@@ -90,6 +90,8 @@
 	X(ESP_RESERVATION_END, "esp_reservation_end", "SA may send no more: reservation")          \
 	X(ESP_COUNTER_END, "esp_counter_end", "SA may send no more: nonce counter")                \
 	X(ESP_LIFETIME_END, "esp_lifetime_end", "SA may send no more: hard lifetime")              \
+	X(FENCED, "fenced",                                                                        \
+		"this gateway has not run for a while: first its epochs are to be confirmed")      \
 	X(BFD_TTL, "bfd_ttl", "BFD for one hop that came over more (TTL below 255)")               \
 	X(CAPTURE_ONLY, "capture_only", "copied to a capture (not a fault)")
 

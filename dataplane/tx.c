@@ -5,8 +5,9 @@
 #include <netinet/in.h>
 #include <rte_cycles.h>
 
+#include "fence.h"
 #include "offload.h"
-#include "worker.h"
+#include "worker_loop.h"
 
 static void drop_all(struct worker *w, struct rte_mbuf **pkts, uint16_t n, enum drop_reason reason)
 {
@@ -109,6 +110,20 @@ static void transmit(struct worker *w, struct port *p, struct rte_mbuf **pkts, u
 		send_vector(w, p, o.pkts, o.len);
 }
 
+// What the fence lets pass, in its order.
+static uint16_t fence_filter(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (fence_passes(pkts[i]))
+			pkts[kept++] = pkts[i];
+		else
+			packet_drop(w, pkts[i], DROP_FENCED);
+	}
+	return kept;
+}
+
 void port_flush(struct worker *w, uint16_t port)
 {
 	struct tx_buffer *b = &w->tx[port];
@@ -117,6 +132,14 @@ void port_flush(struct worker *w, uint16_t port)
 	uint64_t start;
 
 	b->len = 0;
+	if (unlikely(fence.limit_ns)) {
+		uint64_t now = clock_ns();
+
+		fence_look(now, w->ran_ns);
+		w->ran_ns = now;
+	}
+	if (unlikely(fence_is_up()))
+		n = fence_filter(w, b->pkts, n);
 	if (unlikely(w->observer != NULL) && w->observer->tx)
 		w->observer->tx(w, port, b->pkts, n);
 	w->tx_stats.calls++;

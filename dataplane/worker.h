@@ -54,6 +54,7 @@ struct tx_buffer {
 
 struct worker {
 	uint64_t now_ns; // monotonic, read once a loop
+	uint64_t ran_ns; // when this thread was last seen to run, by itself
 	const struct graph *graph;
 	const struct worker_observer *observer; // ctl: rw, worker: ro
 	struct rte_mempool *pool;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "fence.h"
 #include "rcu.h"
 
 #define IDLE_LOOPS 64 // empty loops before sleep
@@ -116,6 +117,8 @@ static bool loop_once(struct worker_thread *t)
 	uint32_t n = 0;
 
 	w->now_ns = clock_ns();
+	fence_look(w->now_ns, w->ran_ns);
+	w->ran_ns = w->now_ns;
 	w->timed = !(t->loops & TIMED_MASK);
 	for (uint16_t i = 0; i < t->port_len; i++)
 		n += take_from_port(w, t->ports[i]);
@@ -153,7 +156,8 @@ static void sleep_until_work(struct worker_thread *t)
 	if (rte_ring_empty(w->inbox) && !__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
 		rcu_reader_offline(w->index);
 		t->sleeps++;
-		take_errors(events, epoll_wait(t->epoll_fd, events, PORT_MAX + 1, -1));
+		take_errors(events, epoll_wait(t->epoll_fd, events, PORT_MAX + 1,
+					    fence.limit_ns ? FENCE_SLEEP_MS : -1));
 		rcu_reader_online(w->index);
 	}
 	__atomic_store_n(&t->last_loop_ns, clock_ns(), __ATOMIC_RELAXED);
@@ -314,7 +318,8 @@ bool worker_report(uint16_t index, struct worker_report *ret_report)
 		.sleeps = t->sleeps,
 		.beat_us = now > last ? (now - last) / 1000 : 0,
 	};
-	if (__atomic_load_n(&t->worker->asleep, __ATOMIC_ACQUIRE))
+	// While the fence is armed one that sleeps looks at the clock now and then all the same.
+	if (__atomic_load_n(&t->worker->asleep, __ATOMIC_ACQUIRE) && !fence.limit_ns)
 		ret_report->beat_us = 0;
 	return true;
 }

@@ -27,7 +27,7 @@ void workers_stop(void); // waits for the threads; ports may be closed then
 struct worker_report {
 	uint16_t core;
 	uint64_t loops, busy_loops, sleeps;
-	uint64_t beat_us; // age of the last completed loop; 0 while asleep by choice
+	uint64_t beat_us; // age of the last completed loop; 0 while asleep by choice, for good
 };
 
 // Any thread. False: no such worker.

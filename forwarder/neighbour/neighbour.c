@@ -11,12 +11,10 @@
 
 #include "objects.h"
 #include "server.h"
-#include "arp/arp.h"
 #include "graph.h"
 #include "ip/wire.h"
 #include "map.h"
 #include "neighbour_impl.h"
-#include "nd/nd.h"
 #include "port.h"
 #include "hot.h"
 #include "rcu.h"
@@ -210,6 +208,7 @@ void neighbour_tick(uint64_t now)
 	for (int s = NEIGHBOUR_RESOLVING; s <= NEIGHBOUR_FAILED; s++)
 		while ((n = TAILQ_FIRST(&queues[s])) && n->deadline_ms <= now_ms)
 			due(n);
+	neighbour_announce_tick(now);
 }
 
 // -- users
@@ -289,16 +288,6 @@ void neighbour_wait(struct neighbour *n, struct rte_mbuf *m)
 	n->waiting[n->waiting_len++] = m;
 }
 
-void neighbour_announce(uint16_t port, uint16_t vlan, const struct ip_addr *addr)
-{
-	if (port >= PORT_MAX || !port_table[port])
-		return;
-	if (addr->family == IP_V4)
-		arp_announce(port, vlan, addr);
-	else
-		nd_announce(port, vlan, addr);
-}
-
 void neighbour_wait_hop(uint32_t hop, struct rte_mbuf *m)
 {
 	if (hop < HOP_MAX && by_hop[hop])
@@ -321,6 +310,7 @@ void neighbour_fini(void)
 	struct neighbour *n;
 	size_t at = 0;
 
+	neighbour_announce_fini();
 	while ((n = map_next(&neighbours, &at)))
 		neighbour_free(n);
 	map_fini(&neighbours);

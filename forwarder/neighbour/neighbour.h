@@ -75,7 +75,8 @@ void neighbour_wait_hop(uint32_t hop, struct rte_mbuf *m);
 void neighbour_tick(uint64_t now_ms); // at least every 100 ms
 int neighbour_serve(struct api_server *s);
 
-// Announces an address as ours: gratuitous ARP or unsolicited NA.
+// Announces an address as ours: gratuitous ARP or unsolicited NA, now and twice more within a
+// second, for as long as it is ours.
 void neighbour_announce(uint16_t port, uint16_t vlan, const struct ip_addr *addr);
 
 // Control packets on the wire; each makes the frame and hands it to worker 0.

@@ -19,6 +19,10 @@ struct neighbour {
 	struct rte_mbuf *waiting[NEIGHBOUR_QUEUE];
 };
 
+// announce.c
+void neighbour_announce_tick(uint64_t now_ms);
+void neighbour_announce_fini(void);
+
 // Our address on the link the neighbour is on, underlay or L3 connection.
 struct ip_addr neighbour_source(const struct neighbour_key *key);
 // Asks on the link; known: unicast to this MAC.
