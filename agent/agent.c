@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "api_fence.h"
 #include "ask.h"
+#include "bfd.h"
 #include "log.h"
 #include "objects.h"
 #include "proto.h"
@@ -127,13 +129,29 @@ static void agent_on_ike_item(void *ctx, const void *object, size_t size, int fd
 	stats_on_ike(&a->stats, &state);
 }
 
+static void agent_on_bfd(struct agent *a, const void *object, size_t size)
+{
+	struct api_bfd_state state = {0};
+
+	memcpy(&state, object, size < sizeof(state) ? size : sizeof(state));
+	if (watch_on_state(&a->watch, &state) && a->south)
+		south_beat_soon(a->south);
+}
+
+static void agent_on_bfd_item(void *ctx, const void *object, size_t size, int fd)
+{
+	agent_on_bfd(ctx, object, size);
+}
+
 static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
 {
 	static const struct {
 		uint16_t types[3];
 		size_t len;
 	} events[DESIRED_TARGETS] = {
-		[DESIRED_FORWARDER] = {{API_TYPE_CONN_EVENT}, 1},
+		[DESIRED_FORWARDER] = {{API_TYPE_CONN_EVENT, API_TYPE_FENCE_STATE,
+					       API_TYPE_BFD_STATE},
+			3},
 		[DESIRED_BGP] = {{API_TYPE_BGP_SOCKET, API_TYPE_BGP_PEER_STATE, API_TYPE_BGP_ROUTE},
 			3},
 		[DESIRED_IKE] = {{API_TYPE_IKE_STATE}, 1},
@@ -145,6 +163,8 @@ static void agent_on_ready(void *ctx, enum desired_target id, bool restarted)
 	if (id == DESIRED_FORWARDER) {
 		iv_set_life(&a->iv, target_instance(a->targets[id]));
 		stats_set_forwarder(&a->stats, client);
+		fence_on_ready(a);
+		api_client_dump(client, API_TYPE_BFD_STATE, NULL, 0, agent_on_bfd_item, NULL, a);
 		agent_start_speakers(a);
 	} else if (id == DESIRED_BGP) {
 		peers_set_bgp(&a->peers, client);
@@ -162,6 +182,7 @@ static void agent_on_down(void *ctx, enum desired_target id)
 	if (id != DESIRED_FORWARDER)
 		return;
 	stats_set_forwarder(&a->stats, NULL);
+	watch_forget(&a->watch);
 	// A forwarder that starts anew claims addresses only if somebody confirms them meanwhile.
 	if (!a->south || !south_is_fresh(a->south)) {
 		a->slots.confirmed = false;
@@ -177,6 +198,11 @@ static void agent_on_event(
 
 	switch (type) {
 	case API_TYPE_CONN_EVENT: stats_conn_event(&a->stats); break;
+	case API_TYPE_BFD_STATE: agent_on_bfd(a, object, size); break;
+	case API_TYPE_FENCE_STATE:
+		if (size >= sizeof(struct api_fence_state))
+			fence_on_state(a, object);
+		break;
 	case API_TYPE_IKE_STATE: agent_on_ike_item(a, object, size, -1); break;
 	case API_TYPE_BGP_SOCKET:
 		if (size >= sizeof(struct api_bgp_socket))
@@ -393,7 +419,18 @@ static void agent_take_gateway(struct agent *a, const json_t *value)
 	json_int_t first = json_integer_value(json_array_get(block, 0));
 	json_int_t len = json_integer_value(json_array_get(block, 1));
 
+	const json_t *entry;
+	size_t i;
+
 	a->slots.alone = json_is_true(json_object_get(value, "alone"));
+	a->stats.underlay_ports = 0;
+	json_array_foreach (json_object_get(value, "underlay"), i, entry) {
+		json_int_t port = json_integer_value(json_object_get(entry, "port"));
+
+		if (port >= 0 && port < 64)
+			a->stats.underlay_ports |= UINT64_C(1) << port;
+	}
+	fence_update(a);
 	if (first > 0 && len > 0)
 		iv_grant(&a->iv, (uint64_t)first, (uint64_t)len);
 }
@@ -401,6 +438,8 @@ static void agent_take_gateway(struct agent *a, const json_t *value)
 static void agent_forget(struct agent *a, const char *kind, const char *key)
 {
 	report_gone(&a->report, kind, key);
+	if (!strcmp(kind, "watch"))
+		watch_set(&a->watch, NULL);
 	if (!strcmp(kind, "connection"))
 		stats_forget(&a->stats, (uint32_t)strtoul(key, NULL, 10));
 }
@@ -436,6 +475,8 @@ static void agent_take_object(struct agent *a, const json_t *object)
 	free(text);
 	if (!strcmp(kind, "gateway"))
 		agent_take_gateway(a, value);
+	if (!strcmp(kind, "watch"))
+		watch_set(&a->watch, value);
 }
 
 static void agent_drop_unlisted(struct agent *a)
@@ -497,11 +538,66 @@ static void agent_on_reported(void *ctx, bool taken)
 	report_done(&a->report, taken);
 }
 
-static uint64_t agent_on_workers(void *ctx)
+// The highest epoch under which anything here is to be active.
+static uint64_t agent_highest_epoch(const struct agent *a)
+{
+	const struct desired_type *type = desired_type_find(API_TYPE_SLOT);
+	uint64_t highest = 0;
+
+	for (uint16_t slot = 1; slot < SLOTS_MAX; slot++) {
+		const struct desired *d = desired_find(&a->desired, type, &slot);
+		uint64_t epoch =
+			d && d->value_size ? ((const struct api_slot *)d->value)->epoch : 0;
+
+		highest = epoch > highest ? epoch : highest;
+	}
+	return highest;
+}
+
+static json_t *agent_on_beat(void *ctx)
 {
 	struct agent *a = ctx;
+	json_t *beat = json_pack("{s:I}", "workers", (json_int_t)a->stats.workers);
+	json_t *votes = watch_votes(&a->watch);
 
-	return a->stats.workers;
+	if (votes)
+		json_object_set_new(beat, "peers", votes);
+	if (stats_is_unplugged(&a->stats) || watch_all_down(&a->watch))
+		json_object_set_new(beat, "cutOff", json_true());
+	a->slots.asked = agent_highest_epoch(a);
+	fence_on_asked(a);
+	return beat;
+}
+
+static void agent_on_beat_tick(void *ctx)
+{
+	fence_update(ctx);
+}
+
+// Slots that the controller no longer counts as ours, in an answer to a question asked when we
+// thought so.
+static bool agent_deny_slots(struct agent *a, const json_t *epochs)
+{
+	const struct desired_type *type = desired_type_find(API_TYPE_SLOT);
+	bool denied = false;
+	char name[8];
+
+	for (uint16_t slot = 1; slot < SLOTS_MAX; slot++) {
+		struct desired *d = desired_find(&a->desired, type, &slot);
+		const struct api_slot *value = d ? (const struct api_slot *)d->value : NULL;
+
+		if (!value || !d->value_size || !value->active || value->epoch > a->slots.asked)
+			continue;
+		snprintf(name, sizeof(name), "%u", slot);
+		if ((uint64_t)json_integer_value(json_object_get(epochs, name)) == value->epoch ||
+			!slots_deny(&a->slots, slot, value->epoch))
+			continue;
+		log_info("slot %u is not ours under epoch %llu any more", slot,
+			(unsigned long long)value->epoch);
+		desired_enqueue(&a->desired, d);
+		a->slots.changed = denied = true;
+	}
+	return denied;
 }
 
 static void agent_on_epochs(void *ctx, uint64_t term, const json_t *epochs)
@@ -514,8 +610,9 @@ static void agent_on_epochs(void *ctx, uint64_t term, const json_t *epochs)
 	json_object_foreach ((json_t *)epochs, slot, epoch)
 		released |= slots_confirm(&a->slots, (uint16_t)strtoul(slot, NULL, 10),
 			(uint64_t)json_integer_value(epoch));
-	if (released)
+	if (agent_deny_slots(a, epochs) || released)
 		agent_release_slots(a);
+	fence_on_answered(a);
 }
 
 static void agent_on_link(void *ctx, bool up)
@@ -531,9 +628,10 @@ static void agent_on_link(void *ctx, bool up)
 static const struct south_ops agent_south_ops = {.objects = agent_on_objects,
 	.report = agent_on_report,
 	.reported = agent_on_reported,
-	.workers = agent_on_workers,
+	.beat = agent_on_beat,
 	.epochs = agent_on_epochs,
 	.asked = agent_on_asked,
+	.tick = agent_on_beat_tick,
 	.link = agent_on_link};
 
 static void agent_on_joined(void *ctx, int renewed)
@@ -568,6 +666,8 @@ static void agent_on_loaded(void *ctx, const char *kind, const char *key, uint64
 	agent_note_trouble(a, wanted_find(&a->wanted, kind, key));
 	if (!strcmp(kind, "gateway"))
 		agent_take_gateway(a, json);
+	if (!strcmp(kind, "watch"))
+		watch_set(&a->watch, json);
 	json_decref(json);
 }
 

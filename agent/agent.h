@@ -9,6 +9,7 @@
 #include "config.h"
 #include "desired.h"
 #include "disk.h"
+#include "fence.h"
 #include "iv.h"
 #include "join.h"
 #include "peers.h"
@@ -18,6 +19,7 @@
 #include "stats.h"
 #include "south.h"
 #include "target.h"
+#include "watch.h"
 #include "wanted.h"
 
 struct agent {
@@ -34,6 +36,8 @@ struct agent {
 	struct event *busy_timer;
 	SLIST_HEAD(, kernel_busy) busy;
 	struct slots slots;
+	struct fence fence;
+	struct watch watch;
 	struct iv iv;
 	struct report report;
 	struct stats stats;

@@ -17,6 +17,7 @@ const struct kind kinds[] = {
 	{"bgpPeer", true, kind_bgp_peer},
 	{"policyMap", false, kind_policy_map},
 	{"credential", true, kind_credential},
+	{"watch", false, kind_watch},
 };
 const size_t kind_len = sizeof(kinds) / sizeof(*kinds);
 

@@ -9,12 +9,15 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "bfd.h"
 #include "bgp.h"
 #include "ike.h"
 #include "kinds.h"
 #include "objects.h"
 #include "proto.h"
 #include "service.h"
+#include "slots.h"
+#include "watch.h"
 
 // What a southbound value becomes. The text has ' for ".
 struct translated {
@@ -351,9 +354,89 @@ static void a_policy_that_is_not_understood_says_where(void **state)
 	contribution_list_free(&t.list);
 }
 
+// -- the pool
+
+#define WATCH                                                                        \
+	"{'pool':'p','local':'10.64.0.21','intervalMs':100,'multiplier':3,'peers':[" \
+	"{'name':'gw2','address':'10.64.0.22'},{'name':'gw3','address':'10.64.0.23'}]}"
+
+static void whom_to_watch_becomes_bfd_that_vouches_for_workers(void **state)
+{
+	const struct api_bfd *s;
+	struct translated t;
+
+	translate("watch", "p", WATCH, &t);
+	s = local_object(&t, API_TYPE_BFD);
+	assert_non_null(s);
+	assert_int_equal(t.list.len, 2);
+	assert_int_equal(s->flags, API_BFD_F_POOL | API_BFD_F_C_BIT);
+	assert_int_equal(s->min_tx_us, 100000);
+	assert_int_equal(s->multiplier, 3);
+	contribution_list_free(&t.list);
+}
+
+static bool sees(struct watch *w, const char *remote, uint8_t code)
+{
+	struct api_bfd_state state = {.state = code};
+
+	ip_parse("10.64.0.21", &state.local);
+	ip_parse(remote, &state.remote);
+	return watch_on_state(w, &state);
+}
+
+static void votes_name_only_who_was_seen_before(void **state)
+{
+	json_t *value = json_loads("{\"local\":\"10.64.0.21\",\"peers\":["
+				   "{\"name\":\"gw2\",\"address\":\"10.64.0.22\"},"
+				   "{\"name\":\"gw3\",\"address\":\"10.64.0.23\"}]}",
+		0, NULL);
+	struct watch w = {0};
+	json_t *votes;
+
+	watch_set(&w, value);
+	assert_null(watch_votes(&w));
+	assert_false(watch_is_minority(&w));
+	assert_false(sees(&w, "10.64.0.22", API_BFD_DOWN));
+	assert_true(sees(&w, "10.64.0.22", API_BFD_UP));
+	assert_false(watch_is_minority(&w)); // two of three
+	assert_true(sees(&w, "10.64.0.22", API_BFD_DOWN));
+	votes = watch_votes(&w);
+	assert_string_equal(json_string_value(json_object_get(votes, "gw2")), "Down");
+	assert_null(json_object_get(votes, "gw3"));
+	json_decref(votes);
+	assert_true(watch_is_minority(&w));
+	assert_false(watch_all_down(&w)); // one alone says nothing about ourselves
+	sees(&w, "10.64.0.23", API_BFD_UP);
+	assert_false(watch_is_minority(&w));
+	sees(&w, "10.64.0.23", API_BFD_DOWN);
+	assert_true(watch_all_down(&w));
+	watch_set(&w, value); // told again: what was seen stays
+	assert_true(watch_all_down(&w));
+	watch_forget(&w);
+	assert_null(watch_votes(&w));
+	json_decref(value);
+}
+
+static void a_slot_that_was_denied_never_comes_back_under_that_epoch(void **state)
+{
+	static struct slots s;
+
+	s.confirmed = true;
+	assert_true(slots_may_activate(&s, 7, 40));
+	assert_true(slots_deny(&s, 7, 40));
+	assert_false(slots_deny(&s, 7, 40));
+	slots_confirm(&s, 7, 40);
+	assert_false(slots_may_activate(&s, 7, 40));
+	assert_true(slots_may_activate(&s, 7, 41));
+	assert_true(slots_may_activate(&s, 8, 40));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whom_to_watch_becomes_bfd_that_vouches_for_workers),
+		cmocka_unit_test(votes_name_only_who_was_seen_before),
+		cmocka_unit_test(a_slot_that_was_denied_never_comes_back_under_that_epoch),
 		cmocka_unit_test(defaults_of_an_ipsec_connection_are_the_apis),
 		cmocka_unit_test(every_word_of_the_api_has_its_number_or_its_refusal),
 		cmocka_unit_test(gcm_brings_its_own_integrity),

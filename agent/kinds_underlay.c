@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bfd.h"
 #include "kinds.h"
 #include "objects.h"
 #include "proto.h"
@@ -96,4 +97,30 @@ void kind_slot(struct json_reader *r, struct contribution_list *out)
 	if (!slot.slot)
 		json_reader_fail(r, "slot: missing");
 	add(out, API_TYPE_SLOT, &slot, sizeof(slot));
+}
+
+// BFD with the other gateways of the pool. Their sessions vouch for the workers on both sides.
+void kind_watch(struct json_reader *r, struct contribution_list *out)
+{
+	struct api_bfd session = {
+		.local = json_get_ip(r, "local"),
+		.flags = API_BFD_F_POOL | API_BFD_F_C_BIT,
+		.min_tx_us = (uint32_t)json_get_uint(r, "intervalMs", 60000) * 1000,
+		.multiplier = (uint8_t)json_get_uint(r, "multiplier", 255),
+	};
+	const json_t *peers = json_get_array(r, "peers"), *entry;
+	size_t i;
+
+	session.min_rx_us = session.min_tx_us;
+	if (session.local.family == IP_NONE)
+		json_reader_fail(r, "local: missing");
+	json_array_foreach ((json_t *)peers, i, entry) {
+		struct json_reader e;
+
+		json_reader_init(&e, entry);
+		session.remote = json_get_ip(&e, "address");
+		if (e.failed || session.remote.family != session.local.family)
+			json_reader_fail(r, "peers[%zu].address: not an address like local", i);
+		add(out, API_TYPE_BFD, &session, sizeof(session));
+	}
 }

@@ -34,7 +34,7 @@ struct south {
 	uint64_t term, revision;
 	uint64_t beat, answered; // beats of HEARTBEAT_MS since the start: now, last answered
 	unsigned retry_ms;
-	bool up;
+	bool up, beat_due;
 	char told[128]; // why the controller does not serve, as last logged
 };
 
@@ -114,6 +114,11 @@ void south_refresh(struct south *s)
 bool south_is_fresh(const struct south *s)
 {
 	return s->answered && s->beat - s->answered <= FRESH_MS / HEARTBEAT_MS;
+}
+
+uint64_t south_silence_ms(const struct south *s)
+{
+	return s->answered ? (s->beat - s->answered) * HEARTBEAT_MS : UINT64_MAX;
 }
 
 static void south_set_up(struct south *s, bool up)
@@ -284,6 +289,8 @@ static void south_poll_anew(struct south *s)
 	timer_set(s->poll_timer, 0);
 }
 
+static void south_send_beat(struct south *s);
+
 static void south_on_beaten(void *ctx, long status, const char *body, size_t size)
 {
 	struct south *s = ctx;
@@ -300,19 +307,39 @@ static void south_on_beaten(void *ctx, long status, const char *body, size_t siz
 	if (json_is_array(json_object_get(answer, "ask")))
 		s->ops->asked(s->ctx, json_object_get(answer, "ask"));
 	json_decref(answer);
+	if (s->beat_due)
+		south_send_beat(s);
+}
+
+static void south_send_beat(struct south *s)
+{
+	json_t *members;
+	char *body, *url;
+
+	if (!s->up || http_channel_busy(s->heartbeat))
+		return;
+	s->beat_due = false;
+	members = s->ops->beat(s->ctx);
+	json_object_set_new(members, "beat", json_integer((json_int_t)s->beat));
+	body = json_dumps(members, JSON_COMPACT);
+	json_decref(members);
+	url = xasprintf("%s/southbound/v1/heartbeat", south_url(s));
+	http_channel_request(s->heartbeat, url, body, HEARTBEAT_LIMIT_MS, south_on_beaten, s);
+	free(body);
+	free(url);
+}
+
+void south_beat_soon(struct south *s)
+{
+	s->beat_due = true;
+	south_send_beat(s);
 }
 
 static void south_on_heartbeat_timer(evutil_socket_t sock, short what, void *arg)
 {
 	struct south *s = arg;
-	char body[96], *url;
 
 	s->beat++;
-	if (!s->up || http_channel_busy(s->heartbeat))
-		return;
-	snprintf(body, sizeof(body), "{\"beat\":%llu,\"workers\":%llu}",
-		(unsigned long long)s->beat, (unsigned long long)s->ops->workers(s->ctx));
-	url = xasprintf("%s/southbound/v1/heartbeat", south_url(s));
-	http_channel_request(s->heartbeat, url, body, HEARTBEAT_LIMIT_MS, south_on_beaten, s);
-	free(url);
+	s->ops->tick(s->ctx);
+	south_send_beat(s);
 }

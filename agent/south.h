@@ -22,12 +22,14 @@ struct south_ops {
 	json_t *(*report)(void *ctx);
 	// The report was taken (true), or must be told again.
 	void (*reported)(void *ctx, bool taken);
-	// What the workers have counted, for the heartbeat.
-	uint64_t (*workers)(void *ctx);
-	// The heartbeat's answer: epochs of slots, by number in text.
+	// A heartbeat is about to leave: its members but for the number. Given to south.
+	json_t *(*beat)(void *ctx);
+	// Its answer: epochs of all slots held here, by number in text.
 	void (*epochs)(void *ctx, uint64_t term, const json_t *epochs);
 	// The heartbeat's answer: questions, each to be answered by south_answer().
 	void (*asked)(void *ctx, const json_t *questions);
+	// With every beat, whether the controller is there or not.
+	void (*tick)(void *ctx);
 	// The controller answers, or does so no more.
 	void (*link)(void *ctx, bool up);
 };
@@ -45,5 +47,9 @@ void south_answer(struct south *s, json_t *answer);
 void south_refresh(struct south *s);
 const char *south_url(const struct south *s); // of the controller in use
 bool south_is_up(const struct south *s);
+// The next heartbeat leaves at once, or as soon as the one under way is answered.
+void south_beat_soon(struct south *s);
+// Since an answer to a heartbeat, by the beats since then; UINT64_MAX: there was none yet.
+uint64_t south_silence_ms(const struct south *s);
 // The controller has answered a heartbeat within the last second.
 bool south_is_fresh(const struct south *s);

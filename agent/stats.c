@@ -254,6 +254,25 @@ static void stats_on_workers(void *ctx, int status, const char *text)
 		s->workers++;
 }
 
+static void stats_on_port(void *ctx, const void *object, size_t size, int fd)
+{
+	struct stats *s = ctx;
+	struct api_port port = {0};
+
+	memcpy(&port, object, size < sizeof(port) ? size : sizeof(port));
+	if (port.port >= 64)
+		return;
+	s->plugged_ports &= ~(UINT64_C(1) << port.port);
+	s->plugged_ports |= (uint64_t)(port.up != 0) << port.port;
+	s->ports_known = true;
+}
+
+bool stats_is_unplugged(const struct stats *s)
+{
+	return s->forwarder && s->ports_known && s->underlay_ports &&
+	       !(s->underlay_ports & s->plugged_ports);
+}
+
 static void stats_on_tick(evutil_socket_t sock, short what, void *arg)
 {
 	static unsigned ticks;
@@ -265,6 +284,7 @@ static void stats_on_tick(evutil_socket_t sock, short what, void *arg)
 		s->all_moved = true;
 		s->asking_workers = !api_client_dump(s->forwarder, API_TYPE_WORKER, NULL, 0,
 			stats_on_worker, stats_on_workers, s);
+		api_client_dump(s->forwarder, API_TYPE_PORT, NULL, 0, stats_on_port, NULL, s);
 	}
 	if (++ticks % STATS_CONN_TICKS == 0)
 		stats_ask_conns(s);
@@ -302,5 +322,5 @@ void stats_fini(struct stats *s)
 void stats_set_forwarder(struct stats *s, struct api_client *forwarder)
 {
 	s->forwarder = forwarder;
-	s->asking_conns = s->asking_workers = false;
+	s->asking_conns = s->asking_workers = s->ports_known = false;
 }

@@ -28,6 +28,9 @@ struct stats {
 	uint64_t workers;
 	uint64_t loops[256];
 	bool all_moved;
+	uint64_t underlay_ports; // those with addresses of the gateway's own, by number
+	uint64_t plugged_ports;  // those with carrier, as last heard
+	bool ports_known;
 };
 
 void stats_init(struct stats *s, struct event_base *base, struct report *report,
@@ -35,6 +38,8 @@ void stats_init(struct stats *s, struct event_base *base, struct report *report,
 void stats_fini(struct stats *s);
 // The forwarder is there (again), or NULL.
 void stats_set_forwarder(struct stats *s, struct api_client *forwarder);
+// No port with an address of the gateway's own has carrier.
+bool stats_is_unplugged(const struct stats *s);
 // What isthmus-ike says of a connection.
 void stats_on_ike(struct stats *s, const struct api_ike_state *state);
 // What is obeyed but unwise about a connection, in words; NULL: nothing.

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "bfd.h"
 #include "bgp.h"
 #include "desired.h"
 #include "ike.h"
@@ -129,6 +130,7 @@ const struct desired_type desired_types[] = {
 	FORWARDER_TYPE(API_TYPE_CONN, "connection", api_conn, offsetof(struct api_conn, vrf)),
 	FORWARDER_TYPE(API_TYPE_ROUTE, "route", api_route, offsetof(struct api_route, preference),
 		.merge = route_merge, .foreign = route_foreign),
+	FORWARDER_TYPE(API_TYPE_BFD, "BFD session", api_bfd, offsetof(struct api_bfd, flags)),
 	// The device's name follows from the key.
 	FORWARDER_TYPE(
 		API_TYPE_TUN, "tun", api_tun, offsetof(struct api_tun, name), .is_by_key = true),

@@ -326,6 +326,31 @@ static bool is_beyond_limit(const struct takeover *t, const struct watched *but,
 	return lost >= spare || recent >= 2 * spare + 1 || recent == TAKEOVERS_KEPT;
 }
 
+// Most of the pool's gateways that lived until just now are silent together.
+static bool is_smaller_part(const struct takeover *t, const struct watched *of, int64_t now_ms)
+{
+	uint32_t all = 0, heard = 0;
+	const struct watched *w;
+	size_t at = 0;
+
+	if (now_ms - of->beat_ms >= TAKEOVER_LIMIT_MS)
+		return false;
+	while ((w = map_next(&t->gateways, &at))) {
+		if (w->pool != of->pool)
+			continue;
+		if (w->health == PLAN_HEALTH_LOST) {
+			all += now_ms - w->lost_ms < TAKEOVER_LIMIT_MS &&
+			       now_ms - w->beat_ms > TAKEOVER_BEAT_LOST_MS;
+		} else if (w->seen) {
+			all++;
+			// One that comes back counts from its second word on, when the
+			// others on its side have been heard too.
+			heard += w->moves && now_ms - w->beat_ms <= TAKEOVER_WITNESS_MS;
+		}
+	}
+	return 2 * heard < all;
+}
+
 static void note_takeover(struct watched *w, int64_t now_ms)
 {
 	struct pool *pool = w->pool;
@@ -343,7 +368,7 @@ static void consider(struct takeover *t, struct watched *w, int64_t now_ms)
 	n = count_votes(w, now_ms);
 	if (!is_lost(w, &n) || (!n.peers_down && !has_witness(t, w, now_ms)))
 		return;
-	if (!n.peers_down && is_beyond_limit(t, w, now_ms)) {
+	if (is_smaller_part(t, w, now_ms) || (!n.peers_down && is_beyond_limit(t, w, now_ms))) {
 		if (!w->held_back)
 			log_warning(
 				"gateway %s would be taken as lost too, but that is too many at "

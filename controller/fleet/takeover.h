@@ -9,7 +9,9 @@
 // Against a confused watcher: what the controller missed while it did not run counts against
 // nobody; when all gateways fall silent together it is the controller that is cut off, and nobody
 // is taken over for TAKEOVER_LIMIT_MS nor right after they are heard again; and in that time a pool
-// loses no more gateways than it has spare on the controller's word alone.
+// loses no more gateways than it has spare on the controller's word alone. Nor is anybody taken
+// over for that time when most of a pool fell silent at once: it may be alive on the other side of
+// a cut, where the larger part of a pool goes on by itself.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,9 +19,9 @@
 
 #include "plan.h"
 
-#define TAKEOVER_TICK_MS      50    // the watching is done this often
+#define TAKEOVER_TICK_MS      20    // the watching is done this often
 #define TAKEOVER_BEAT_MS      100   // between heartbeats
-#define TAKEOVER_BEAT_LOST_MS 400   // without a heartbeat: the controller's vote
+#define TAKEOVER_BEAT_LOST_MS 300   // without a heartbeat: the controller's vote
 #define TAKEOVER_STALL_MS     300   // the workers' count stands still: likewise
 #define TAKEOVER_WITNESS_MS   200   // somebody was heard so lately: the controller is not cut off
 #define TAKEOVER_OPINION_MS   500   // a watcher's word is good for so long

@@ -224,12 +224,56 @@ static void the_controllers_word_alone_loses_no_more_than_are_spare(void **state
 {
 	struct fleet_of f;
 
-	start(&f, 5, 2);
-	f.beats[0] = f.beats[1] = f.beats[2] = false;
+	start(&f, 5, 1);
+	f.beats[0] = f.beats[1] = false;
 	pass(&f, 1000);
-	assert_int_equal(f.lost, 2);
+	assert_int_equal(f.lost, 1);
 	pass(&f, TAKEOVER_LIMIT_MS);
-	assert_int_equal(f.lost, 3);
+	assert_int_equal(f.lost, 2);
+	takeover_free(f.t);
+}
+
+// gw0, gw1, gw2 | gw3, gw4, the controller: those three may live, see one another, and go on.
+static void the_smaller_part_of_a_pool_takes_nothing_from_the_larger(void **state)
+{
+	struct fleet_of f;
+
+	start(&f, 5, 2);
+	watch_each_other(&f, 5);
+	for (int g = 0; g < 3; g++)
+		f.beats[g] = false;
+	pass(&f, 300); // until BFD sees it
+	for (int g = 0; g < 3; g++)
+		f.opinion[3][g] = f.opinion[4][g] = 'D';
+	pass(&f, TAKEOVER_LIMIT_MS - 1000);
+	assert_int_equal(f.lost, 0);
+	for (int g = 0; g < 3; g++)
+		f.beats[g] = true;
+	watch_each_other(&f, 5);
+	pass(&f, TAKEOVER_LIMIT_MS);
+	assert_int_equal(f.lost, 0);
+	// Two of them are the smaller part.
+	for (int g = 0; g < 2; g++) {
+		f.beats[g] = false;
+		everybody_says(&f, 5, g, 'D');
+	}
+	pass(&f, 600);
+	assert_int_equal(f.lost, 2);
+	takeover_free(f.t);
+}
+
+static void one_whose_management_alone_is_cut_is_not_lost(void **state)
+{
+	struct fleet_of f;
+
+	start(&f, 2, 1);
+	watch_each_other(&f, 2);
+	f.beats[0] = false;
+	pass(&f, 2 * TAKEOVER_LIMIT_MS);
+	assert_false(is_lost(&f, 0));
+	everybody_says(&f, 2, 0, 'D');
+	pass(&f, 200);
+	assert_true(is_lost(&f, 0));
 	takeover_free(f.t);
 }
 
@@ -321,6 +365,8 @@ int main(void)
 		cmocka_unit_test(a_controller_that_hears_nobody_takes_nobody_over),
 		cmocka_unit_test(who_does_not_come_back_with_the_others_is_lost_then),
 		cmocka_unit_test(the_controllers_word_alone_loses_no_more_than_are_spare),
+		cmocka_unit_test(the_smaller_part_of_a_pool_takes_nothing_from_the_larger),
+		cmocka_unit_test(one_whose_management_alone_is_cut_is_not_lost),
 		cmocka_unit_test(one_that_comes_and_goes_is_taken_over_three_times_at_most),
 		cmocka_unit_test(a_peers_word_lifts_the_limit),
 		cmocka_unit_test(time_the_controller_slept_counts_against_nobody),

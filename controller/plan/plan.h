@@ -76,6 +76,9 @@ struct plan_underlay {
 	uint8_t prefix_len;
 };
 
+#define PLAN_WATCH_INTERVAL_MS 100 // BFD among the gateways of a pool
+#define PLAN_WATCH_MULTIPLIER  3
+
 struct plan_gateway {
 	const char *name, *ref, *pool;
 	enum plan_health health;

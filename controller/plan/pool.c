@@ -163,7 +163,7 @@ static void gateway_copy_input(struct plan_gateway *to, const struct plan_gatewa
 		in->default_gateway, in->default_gateway_len * sizeof(*in->default_gateway));
 }
 
-// Whether a gateway is alone in its pool is told to it.
+// Whether a gateway is alone in its pool is told to it, and where the others are.
 static void queue_others(struct plan *p, struct pool *pool)
 {
 	struct gateway *g;
@@ -223,6 +223,7 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 	}
 	gateway_clear_input(&g->in);
 	gateway_copy_input(&g->in, in);
+	queue_others(p, g->pool);
 	if (known) {
 		g->in.health = health;
 		g->in.drain = drain;
@@ -318,6 +319,7 @@ bool gateway_takes(const struct gateway *g)
 void gateway_free(struct plan *p, struct gateway *g)
 {
 	pub_clear(p, &g->pub);
+	pub_clear(p, &g->watch);
 	rows_of_gateway(p, g, true);
 	plan_unqueue(p, WORK_GATEWAY, &g->todo);
 	map_del_str(&p->gateways, g->name);
@@ -369,9 +371,11 @@ void gateway_work(struct plan *p, struct gateway *g)
 		}
 		write_gateway(p, g);
 		pub_set(p, &g->pub, &g->self, PLAN_KIND_GATEWAY, "self", g->in.ref);
+		watch_tell(p, g);
 		return;
 	}
 	pub_clear(p, &g->pub);
+	pub_clear(p, &g->watch);
 	slot_relay_forget(p, g);
 	if (!g->held_len)
 		gateway_free(p, g);

@@ -102,7 +102,7 @@ struct gateway {
 	uint32_t incoming;           // slots that move here
 	uint64_t reached_step;       // it has done all that it was told up to this step
 	struct audience self;        // only itself
-	struct pub pub;
+	struct pub pub, watch;
 	uint64_t iv_first; // of its block of numbers; 0: none yet
 };
 
@@ -370,6 +370,7 @@ void pool_work(struct plan *p, struct pool *pool);
 void pool_settle_later(struct plan *p, struct pool *pool);
 void pools_settle(struct plan *p);
 void gateway_work(struct plan *p, struct gateway *g);
+void watch_tell(struct plan *p, struct gateway *g); // watch.c
 void pool_freed(struct plan *p, struct pool *pool);
 int64_t gateway_room(const struct gateway *g); // kbit/s left, of what also is to come
 bool slot_fits(const struct slot *s, const struct gateway *g);

@@ -75,7 +75,7 @@ class FakeController:
         self.reports, self.heartbeats, self.polls, self.enrolled, self.renewed = [], [], [], [], []
         self.tokens = set()
         self.certificate_seconds = None
-        self.epochs, self.questions, self.answers = {}, [], []
+        self.questions, self.answers = [], []
         self.state, self.errors = {}, {}
         self.refuse = False
         self.answered = []  # bytes of each answer with objects
@@ -224,7 +224,12 @@ class FakeController:
             return 403, {}
         self.heartbeats.append((time.monotonic(), body))
         asked, self.questions = self.questions, []
-        return 200, {'term': self.term, 'epochs': self.epochs, **({'ask': asked} if asked else {})}
+        return 200, {'term': self.term, 'epochs': self.epochs(), **({'ask': asked} if asked else {})}
+
+    def epochs(self):
+        """Of all the slots that are the gateway's own."""
+        slots = [o.get('value') or {} for (kind, _), o in list(self.objects.items()) if kind == 'slot']
+        return {str(s['slot']): s['epoch'] for s in slots if s.get('active')}
 
     def post_answers(self, body, certificate):
         if not certificate:
