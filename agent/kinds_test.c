@@ -375,13 +375,18 @@ static void whom_to_watch_becomes_bfd_that_vouches_for_workers(void **state)
 	contribution_list_free(&t.list);
 }
 
-static bool sees(struct watch *w, const char *remote, uint8_t code)
+static bool sees_within(struct watch *w, const char *remote, uint8_t code, uint32_t detection_us)
 {
-	struct api_bfd_state state = {.state = code};
+	struct api_bfd_state state = {.state = code, .detection_us = detection_us};
 
 	ip_parse("10.64.0.21", &state.local);
 	ip_parse(remote, &state.remote);
 	return watch_on_state(w, &state);
+}
+
+static bool sees(struct watch *w, const char *remote, uint8_t code)
+{
+	return sees_within(w, remote, code, 300000);
 }
 
 static void votes_name_only_who_was_seen_before(void **state)
@@ -410,6 +415,16 @@ static void votes_name_only_who_was_seen_before(void **state)
 	assert_false(watch_is_minority(&w));
 	sees(&w, "10.64.0.23", API_BFD_DOWN);
 	assert_true(watch_all_down(&w));
+	// One that has just come up is not vouched for: its silence would be noticed too late.
+	sees_within(&w, "10.64.0.23", API_BFD_UP, 3000000);
+	votes = watch_votes(&w);
+	assert_null(json_object_get(votes, "gw3"));
+	json_decref(votes);
+	assert_true(sees(&w, "10.64.0.23", API_BFD_UP));
+	votes = watch_votes(&w);
+	assert_string_equal(json_string_value(json_object_get(votes, "gw3")), "Up");
+	json_decref(votes);
+	sees(&w, "10.64.0.23", API_BFD_DOWN);
 	watch_set(&w, value); // told again: what was seen stays
 	assert_true(watch_all_down(&w));
 	watch_forget(&w);

@@ -26,6 +26,7 @@ static void add(struct watch *w, const struct watch *before, const json_t *entry
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->was_up = old && old->was_up;
 	p->up = old && old->up;
+	p->prompt = old && old->prompt;
 	w->len++;
 }
 
@@ -46,23 +47,24 @@ void watch_set(struct watch *w, const json_t *value)
 bool watch_on_state(struct watch *w, const struct api_bfd_state *state)
 {
 	struct watch_peer *p;
-	bool was;
+	struct watch_peer was;
 
 	if (state->vrf || !ip_equal(&state->local, &w->local))
 		return false;
 	p = find(w, &state->remote);
 	if (!p)
 		return false;
-	was = p->up;
+	was = *p;
 	p->up = state->state == API_BFD_UP && !state->dormant;
 	p->was_up |= p->up;
-	return p->up != was;
+	p->prompt = p->up && state->detection_us && state->detection_us <= WATCH_DETECTION_US;
+	return p->up != was.up || p->prompt != was.prompt;
 }
 
 void watch_forget(struct watch *w)
 {
 	for (size_t i = 0; i < w->len; i++)
-		w->peers[i].up = w->peers[i].was_up = false;
+		w->peers[i].up = w->peers[i].was_up = w->peers[i].prompt = false;
 }
 
 json_t *watch_votes(const struct watch *w)
@@ -72,7 +74,7 @@ json_t *watch_votes(const struct watch *w)
 	for (size_t i = 0; i < w->len; i++) {
 		const struct watch_peer *p = &w->peers[i];
 
-		if (!p->was_up)
+		if (!p->was_up || (p->up && !p->prompt))
 			continue;
 		if (!votes)
 			votes = json_object();

@@ -14,7 +14,8 @@
 #include "bfd.h"
 #include "ipaddr.h"
 
-#define WATCH_PEERS 127
+#define WATCH_PEERS        127
+#define WATCH_DETECTION_US 400000 // a session slower than this does not vouch for a peer's life
 
 struct api_client;
 
@@ -23,6 +24,7 @@ struct watch_peer {
 	struct ip_addr addr;
 	bool was_up; // since it is watched
 	bool up;
+	bool prompt; // its silence would be noticed at once; not so for a while after it came up
 };
 
 struct watch {
@@ -33,7 +35,7 @@ struct watch {
 
 // The `watch` object as it is now; NULL: nobody is to be watched.
 void watch_set(struct watch *w, const json_t *value);
-// True: somebody came up or went down.
+// True: somebody came up or went down, or is vouched for from now on or no more.
 bool watch_on_state(struct watch *w, const struct api_bfd_state *state);
 // The forwarder went away: what it said is no longer known.
 void watch_forget(struct watch *w);

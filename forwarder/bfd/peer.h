@@ -29,6 +29,7 @@ struct bfd_peer {
 	uint16_t source_port;
 	struct {
 		uint8_t state, remote_state, awake;
+		uint32_t detection_us;
 	} told;            // to subscribers
 	uint64_t since_us; // awake, or set
 	uint64_t rx_packets, tx_packets, rx_dropped;

@@ -110,10 +110,11 @@ static void tell(struct bfd_peer *p, uint64_t now_us)
 {
 	const struct bfd_session *s = &p->session;
 	static const char *const names[] = {"AdminDown", "Down", "Init", "Up"};
+	uint32_t detection_us = s->state == BFD_UP ? (uint32_t)bfd_session_detection_us(s) : 0;
 	char local[IP_TEXT_SIZE], remote[IP_TEXT_SIZE];
 
 	if (p->told.state == s->state && p->told.remote_state == s->remote_state &&
-		p->told.awake == p->awake)
+		p->told.awake == p->awake && p->told.detection_us == detection_us)
 		return;
 	if (p->told.state != s->state && (p->told.state == BFD_UP || s->state == BFD_UP))
 		log_info("bfd: vrf %u, %s to %s: %s, diagnostic %u, peer's %u", p->api.vrf,
@@ -122,6 +123,7 @@ static void tell(struct bfd_peer *p, uint64_t now_us)
 	p->told.state = s->state;
 	p->told.remote_state = s->remote_state;
 	p->told.awake = p->awake;
+	p->told.detection_us = detection_us;
 	bfd_state_tell(p, now_us);
 }
 

@@ -76,7 +76,7 @@ class Loss:
         assert everybody_is_one(self.lab)
 
 
-@pytest.mark.parametrize("times", [3])
+@pytest.mark.parametrize("times", [1 if is_sanitized() else 3])
 def test_a_killed_gateways_slots_move_and_traffic_goes_on(lab, capsys, times):
     actives, gaps = len(lab.of_state("Active")), []
     for _ in range(times):
@@ -88,9 +88,6 @@ def test_a_killed_gateways_slots_move_and_traffic_goes_on(lab, capsys, times):
     assert max(gaps) <= GAP_MAX_MS, gaps
 
 
-@pytest.mark.xfail(reason="announcements of moved addresses go out once, not three times within 1 s: when one is lost the "
-                          "router asks again only after its own time; a gap of 29 s was seen in one run of several",
-                   strict=False)
 def test_a_gateway_whose_links_are_cut_is_lost_and_comes_back_redundant(lab, capsys):
     actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "links cut")
     victim = loss.run(lambda v: v.cut())
@@ -138,10 +135,6 @@ def test_the_published_failover_loop_passes(lab):
     wait_for(lambda: not lab.scene.unreachable(1), 10, "traffic passes")
 
 
-# A forwarder that was stopped comes back with its old addresses for a moment: these two last, so
-# that no other story meets that.
-
-
 def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
     """Only the forwarder is stopped; its agent goes on with heartbeats."""
     actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of the forwarder")
@@ -151,8 +144,6 @@ def test_a_hung_forwarder_is_the_loss_of_its_gateway(lab, capsys):
     assert loss.gap_ms <= GAP_MAX_MS
 
 
-@pytest.mark.xfail(reason="a forwarder that was stopped does not fence itself yet: as it wakes up it sends from its "
-                          "former addresses until its agent has learnt of the higher epochs", strict=False)
 def test_a_frozen_gateways_slots_move_and_it_wakes_up_quiet(lab, capsys):
     """SIGSTOP of all its processes, SIGCONT when another holds its slots."""
     actives, loss = len(lab.of_state("Active")), Loss(lab, capsys, "SIGSTOP of all")
