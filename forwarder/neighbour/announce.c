@@ -82,6 +82,7 @@ void neighbour_announce(uint16_t port, uint16_t vlan, const struct ip_addr *addr
 	a->left = TIMES - 1;
 	a->fresh = true;
 	TAILQ_INSERT_TAIL(&queue, a, queue);
+	neighbour_hurry();
 }
 
 static uint64_t next_due(uint64_t now_ms)

@@ -33,6 +33,9 @@ static struct map neighbours;
 static struct neighbour_queue queues[NEIGHBOUR_FAILED + 1];
 static struct neighbour **by_hop; // [HOP_MAX]
 static uint64_t now_ms;
+static struct {
+	bool done, due; // in this tick; in the next
+} hurry;
 
 static const uint32_t timeout_ms[] = {
 	[NEIGHBOUR_RESOLVING] = RETRY_MS,
@@ -200,11 +203,43 @@ static void due(struct neighbour *n)
 	}
 }
 
+// All that are not known are asked for anew, at most once a tick: whoever waits for one that was
+// given up, or that had no address of ours to be asked from, need not wait for its time.
+static void ask_unknown(void)
+{
+	struct neighbour *n, *last;
+
+	hurry.due = false;
+	hurry.done = true;
+	for (int s = NEIGHBOUR_RESOLVING; s <= NEIGHBOUR_FAILED;
+		s += NEIGHBOUR_FAILED - NEIGHBOUR_RESOLVING) {
+		last = TAILQ_LAST(&queues[s], neighbour_queue);
+		while (last && (n = TAILQ_FIRST(&queues[s]))) {
+			n->tries = 0;
+			enter(n, NEIGHBOUR_RESOLVING);
+			ask(n);
+			if (n == last)
+				break;
+		}
+	}
+}
+
+void neighbour_hurry(void)
+{
+	if (hurry.done)
+		hurry.due = true;
+	else
+		ask_unknown();
+}
+
 void neighbour_tick(uint64_t now)
 {
 	struct neighbour *n;
 
 	now_ms = now;
+	hurry.done = false;
+	if (hurry.due)
+		ask_unknown();
 	for (int s = NEIGHBOUR_RESOLVING; s <= NEIGHBOUR_FAILED; s++)
 		while ((n = TAILQ_FIRST(&queues[s])) && n->deadline_ms <= now_ms)
 			due(n);

@@ -19,6 +19,9 @@ struct neighbour {
 	struct rte_mbuf *waiting[NEIGHBOUR_QUEUE];
 };
 
+// Asks for every neighbour that is not known: an address of ours has just come.
+void neighbour_hurry(void);
+
 // announce.c
 void neighbour_announce_tick(uint64_t now_ms);
 void neighbour_announce_fini(void);
