@@ -337,7 +337,8 @@ int plan_gateway_status(
 void plan_gateway_connections(const struct plan *p, const char *name,
 	void (*each)(const char *tenant, const char *connection, void *arg), void *arg);
 
-// Calls back for every slot the gateway holds, with its epoch.
+// Calls back for every slot the gateway may use, with its epoch: those it holds, and under their
+// old epochs those of which the new holder has not said that it works.
 void plan_gateway_slots(const struct plan *p, const char *name,
 	void (*each)(void *arg, uint16_t slot, uint64_t epoch), void *arg);
 

@@ -412,6 +412,21 @@ static bool says(struct world *w, const char *gateway, const char *words)
 	return text && strstr(text, words);
 }
 
+static void note_slot(void *arg, uint16_t slot, uint64_t epoch)
+{
+	if (slot == 1)
+		*(uint64_t *)arg = epoch;
+}
+
+// What the answer to a heartbeat confirms; 0: nothing.
+static uint64_t confirmed(struct world *w, const char *gateway)
+{
+	uint64_t epoch = 0;
+
+	plan_gateway_slots(w->plan, gateway, note_slot, &epoch);
+	return epoch;
+}
+
 static void reach(struct world *w, const char *gateway)
 {
 	struct plan_result r = plan_step(w->plan, w->now_ms);
@@ -424,9 +439,11 @@ static void reach(struct world *w, const char *gateway)
 static void a_planned_move_waits_for_the_new_holder_before_and_after(void **state)
 {
 	struct world *w = *state;
+	uint64_t before;
 
 	plan_expect_reports(w->plan);
 	add_twins(w, 2, 1, 1);
+	before = confirmed(w, "GW1");
 	plan_set_drain(w->plan, "GW1", true);
 	step(w);
 	// Not filled yet, as far as is known: nothing has moved.
@@ -437,6 +454,8 @@ static void a_planned_move_waits_for_the_new_holder_before_and_after(void **stat
 	// Both work until the new one says that it does, and 150 ms more.
 	assert_true(says(w, "GW2", "\"active\":true"));
 	assert_true(says(w, "GW1", "\"active\":true"));
+	assert_true(confirmed(w, "GW2") > before);
+	assert_int_equal(confirmed(w, "GW1"), before);
 	reach(w, "GW2");
 	w->now_ms += PLAN_UNDER_WAY_MS - 1;
 	step(w);
@@ -444,6 +463,7 @@ static void a_planned_move_waits_for_the_new_holder_before_and_after(void **stat
 	w->now_ms++;
 	step(w);
 	assert_true(says(w, "GW1", "\"active\":false"));
+	assert_int_equal(confirmed(w, "GW1"), 0);
 	assert_true(says(w, "GW1", "\"relayTo\":\"10.0.1.1\""));
 	w->now_ms += PLAN_RELAY_MS;
 	step(w);

@@ -784,4 +784,8 @@ void plan_gateway_slots(const struct plan *p, const char *name,
 		return;
 	TAILQ_FOREACH (s, &g->held, of_holder)
 		each(arg, s->number, s->epoch);
+	TAILQ_FOREACH (s, &p->relaying, of_relaying) {
+		if (slot_hands_over(s, g))
+			each(arg, s->number, s->old_epoch);
+	}
 }

@@ -237,9 +237,14 @@ bool slot_carry(struct plan *p, struct slot *s, bool settled)
 	return left;
 }
 
+bool slot_hands_over(const struct slot *s, const struct gateway *g)
+{
+	return g == s->old_holder && s->hand_over != HAND_OVER_RELAY;
+}
+
 static void write_slot(struct plan *p, const struct slot *s, const struct gateway *g)
 {
-	bool hands_over = g == s->old_holder && s->hand_over != HAND_OVER_RELAY;
+	bool hands_over = slot_hands_over(s, g);
 	uint64_t epoch = hands_over ? s->old_epoch : s->epoch;
 	struct text *t = &p->text;
 

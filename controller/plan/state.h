@@ -399,6 +399,8 @@ bool slots_reached(struct plan *p, struct gateway *g);
 bool slot_carry(struct plan *p, struct slot *s, bool settled);
 void slot_relay_over(struct plan *p);
 void slot_relay_forget(struct plan *p, const struct gateway *g);
+// Planned: g goes on with it under the old epoch until the new holder works.
+bool slot_hands_over(const struct slot *s, const struct gateway *g);
 void slot_tell(struct plan *p, struct slot *s);
 void slot_work(struct plan *p, struct slot *s);
 bool slot_has_room(struct plan *p, const struct slot *s, enum plan_conn_type type);
