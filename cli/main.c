@@ -129,8 +129,8 @@ static void help_gw(void)
 		printf("  %-12s %s\n", gw_subjects[i].name, gw_subjects[i].help);
 	printf("  %-12s CONNECTION-ID: why its IPsec tunnel is not up (by isthmus-ike)\n",
 		"doctor");
-	printf("  %-12s FILE: packets in pcapng, inner and outer (--vrf, --connection, --count,\n"
-	       "  %-12s --rate, --size, --timeout); - is standard output\n",
+	printf("  %-12s FILE: packets in pcapng, inner and outer (--vrf, --connection,\n"
+	       "  %-12s --count, --rate, --size, --timeout); - is standard output\n",
 		"capture", "");
 	printf("  %-12s follow packets through the graph (--count, --vrf, --timeout)\n", "trace");
 }
