@@ -153,6 +153,7 @@ def test_without_an_sa_nothing_leaves_and_the_reason_is_counted(lab):
     assert ping(lab.lan, INSIDE_GUEST, 3) == 0
     after = lab.gateway.counters()
     drops = {k: after[k] - before.get(k, 0) for k in after if k.startswith("drop.") and after[k] != before.get(k, 0)}
+    drops.pop("drop.arp_done", None)  # the guest asks for its neighbours now and then
     assert set(drops) <= {"drop.conn_down", "drop.esp_no_sa", "drop.no_route"} and sum(drops.values()) >= 3, drops
 
 
