@@ -80,7 +80,7 @@ def test_injected_packet_is_traced_to_its_verdict(lab):
         text, = api.call("trace", struct="api_trace_text", count=1, timeout_ms=5000, inject_port=0,
                          inject_size=len(frame), inject=tuple(frame))
     lines = text.text.decode().splitlines()
-    assert lines[0].startswith("eth: 64 bytes, port 0")
+    assert lines[0].startswith("plain: 64 bytes, port 0") and lines[1].startswith("eth: ")
     assert lines[-1] == "drop: eth_not_ours: destination MAC is not this port's"
 
 
