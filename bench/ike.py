@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""isthmus-ike at size: two of them in two namespaces, 1 000 sites against one public address.
+"""isthmus-ike at size: 1 000 sites against one public address.
 
-The peer is a second isthmus-ike, since no other peer here can be 1 000 sites on a share of one
-core; stand-ins carry the datagrams (ike/test_forwarder.c) and take the SAs. x25519, AES-256-GCM.
+Both sides are a forwarder with isthmus-ike, since no other peer here can be 1 000 sites on a share of
+two cores: tests/topology/many_tenants.py. Loading is measured with a stand-in for the forwarder
+(ike/test_forwarder.c). x25519, AES-256-GCM, PSK.
 """
 
 import ctypes
 import ipaddress
+import sys
 import time
+from pathlib import Path
 
 import localapi
 from localapi import LocalApi, constants
 from net import Net, program, wait_for
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tests' / 'topology'))
+
+import many_tenants  # noqa: E402
+
 VIP = '192.0.2.1'
-ENABLED, INITIATE = 1, 2
+ENABLED = 1
 AES_GCM_16, PRF_SHA2_256, CURVE25519 = 20, 5, 31
 
 
@@ -46,18 +53,14 @@ class Side:
         except OSError:
             return False
 
-    def configure(self, count, flags, is_gateway):
+    def configure(self, count):
+        """Seconds until that many connections are in place, each with its secret."""
         credentials, conns = [], []
         for i in range(1, count + 1):
             c = localapi.structs['api_ike_conn']()
-            c.conn, c.vrf, c.slot, c.auth, c.flags = i, i, 1 + i % 16, 1, flags
-            site, vip = _address(_site(i)), _address(VIP)
-            c.local, c.remote = (vip, site) if is_gateway else (site, vip)
-            name = b'site%d' % i
-            if is_gateway:
-                c.remote_id = name
-            else:
-                c.local_id, c.remote_id = name, VIP.encode()
+            c.conn, c.vrf, c.slot, c.auth, c.flags = i, i, 1 + i % 16, 1, ENABLED
+            c.local, c.remote = _address(VIP), _address(_site(i))
+            c.remote_id = b'site%d' % i
             c.proposal_count = c.child_proposal_count = 1
             c.proposal[0].encr, c.proposal[0].encr_bits = AES_GCM_16, 256
             c.proposal[0].prf, c.proposal[0].dh = PRF_SHA2_256, CURVE25519
@@ -74,43 +77,33 @@ class Side:
             api.set_many('ike_conn', conns)
             return time.monotonic() - start
 
-    def up(self):
-        with LocalApi(self.socket, timeout=60) as api:
-            return sum(s.state == constants['API_IKE_UP'] for s in api.dump('ike_state'))
 
-    def rss_kb(self):
-        with open('/proc/%d/status' % self.ike.pid) as status:
-            return int(next(line for line in status if line.startswith('VmRSS')).split()[1])
-
-
-def _race(net, dialler_is_gateway, count=1000):
-    """Seconds until `count` tunnels stand, and the gateway's growth in kB."""
-    gw_ns, site_ns = net.namespace('gw%d' % dialler_is_gateway), net.namespace('site%d' % dialler_is_gateway)
-    net.link(gw_ns, 'u0', site_ns, 'u0', mtu=1500)
-    gw_ns.ip('addr add %s/24 dev u0' % VIP, 'route add 10.64.0.0/10 dev u0')
-    site_ns.ip('addr add 192.0.2.2/24 dev u0', *['addr add %s/32 dev lo' % _site(i) for i in range(1, count + 1)])
-    gw_ns.ip('route replace 10.64.0.0/10 via 192.0.2.2')
-    gw = Side(net, 'gw%d' % dialler_is_gateway, gw_ns, [VIP])
-    site = Side(net, 'site%d' % dialler_is_gateway, site_ns, [_site(i) for i in range(1, count + 1)])
-    first, second = (site, gw) if dialler_is_gateway else (gw, site)
-    first.configure(count, ENABLED, first is gw)
-    before = gw.rss_kb()
-    start = time.monotonic()
-    second.configure(count, ENABLED | INITIATE, second is gw)
-    wait_for(lambda: gw.up() == count, 120, '%d tunnels' % count, step=0.05)
-    return time.monotonic() - start, gw.rss_kb() - before
+def _race(gateway_dials, count=1000):
+    """Seconds from the first connection told until `count` tunnels stand, and what they cost the gateway's forwarder and isthmus-ike
+    together, in kB: the connections themselves, their routes and their SAs."""
+    with Net() as net:
+        lab = many_tenants.Lab(net, count)
+        dialler = lab.gw if gateway_dials else lab.far
+        before = lab.gw.resident_kb()
+        for side in (lab.gw, lab.far):
+            side.tunnels()
+        lab.other(dialler).keying(many_tenants.ENABLED)
+        start = time.monotonic()
+        dialler.keying(many_tenants.ENABLED | many_tenants.INITIATE)
+        wait_for(lambda: lab.gw.up() == count, 120, '%d tunnels' % count, step=0.05)
+        return time.monotonic() - start, lab.gw.resident_kb() - before
 
 
 def scale(context, wanted):
     results = {}
-    with Net() as net:
-        if 'ike_load_5000_s' in wanted:
+    if 'ike_load_5000_s' in wanted:
+        with Net() as net:
             ns = net.namespace('load')
             ns.ip('addr add %s/32 dev lo' % VIP)
-            results['ike_load_5000_s'] = Side(net, 'load', ns, [VIP]).configure(5000, ENABLED, True)
-        if {'ike_respond_1000_s', 'ike_tunnel_kb'} & set(wanted):
-            seconds, kb = _race(net, False)
-            results.update(ike_respond_1000_s=seconds, ike_tunnel_kb=kb / 1000)
-        if 'ike_initiate_1000_s' in wanted:
-            results['ike_initiate_1000_s'] = _race(net, True)[0]
+            results['ike_load_5000_s'] = Side(net, 'load', ns, [VIP]).configure(5000)
+    if {'ike_respond_1000_s', 'ike_tunnel_kb'} & set(wanted):
+        seconds, kb = _race(False)
+        results.update(ike_respond_1000_s=seconds, ike_tunnel_kb=kb / 1000)
+    if 'ike_initiate_1000_s' in wanted:
+        results['ike_initiate_1000_s'] = _race(True)[0]
     return {k: v for k, v in results.items() if k in wanted}
