@@ -8,6 +8,7 @@
 #include "cpu.h"
 #include "fib.h"
 #include "fib_impl.h"
+#include "fib_wide.h"
 
 // All prefixes of length 0..5 that contain the six bits; see fib_node.h.
 const uint64_t fib_path_mask[64] = {
@@ -185,14 +186,14 @@ static __rte_always_inline void lookup6(const struct fib *f, const uint32_t *vrf
 	lanes_finish(f, lanes, ret_nh, n);
 }
 
-static CPU_V3 void lookup4_v3(
+static CPU_TARGET_V3 void lookup4_v3(
 	const struct fib *f, const uint32_t *vrf, const uint32_t *dst, uint32_t *ret_nh, unsigned n)
 {
 	lookup4(f, vrf, dst, ret_nh, n);
 }
 
-static CPU_V3 void lookup6_v3(const struct fib *f, const uint32_t *vrf, const struct fib_addr6 *dst,
-	uint32_t *ret_nh, unsigned n)
+static CPU_TARGET_V3 void lookup6_v3(const struct fib *f, const uint32_t *vrf,
+	const struct fib_addr6 *dst, uint32_t *ret_nh, unsigned n)
 {
 	lookup6(f, vrf, dst, ret_nh, n);
 }
@@ -200,19 +201,21 @@ static CPU_V3 void lookup6_v3(const struct fib *f, const uint32_t *vrf, const st
 void fib_lookup4_n(const struct fib *f, const uint32_t *vrf, const uint32_t *dst_host_order,
 	uint32_t *ret_nh, unsigned n)
 {
-	if (cpu_is_v3())
-		lookup4_v3(f, vrf, dst_host_order, ret_nh, n);
-	else
-		lookup4(f, vrf, dst_host_order, ret_nh, n);
+	switch (cpu_level) {
+	case CPU_V4: fib_wide_lookup4(f, vrf, dst_host_order, ret_nh, n); break;
+	case CPU_V3: lookup4_v3(f, vrf, dst_host_order, ret_nh, n); break;
+	default: lookup4(f, vrf, dst_host_order, ret_nh, n); break;
+	}
 }
 
 void fib_lookup6_n(const struct fib *f, const uint32_t *vrf, const struct fib_addr6 *dst,
 	uint32_t *ret_nh, unsigned n)
 {
-	if (cpu_is_v3())
-		lookup6_v3(f, vrf, dst, ret_nh, n);
-	else
-		lookup6(f, vrf, dst, ret_nh, n);
+	switch (cpu_level) {
+	case CPU_V4: fib_wide_lookup6(f, vrf, dst, ret_nh, n); break;
+	case CPU_V3: lookup6_v3(f, vrf, dst, ret_nh, n); break;
+	default: lookup6(f, vrf, dst, ret_nh, n); break;
+	}
 }
 
 uint32_t fib_lookup(const struct fib *f, uint32_t vrf, const struct ip_addr *dst)

@@ -384,7 +384,7 @@ static __rte_always_inline uint16_t plain_vector(
 	return n;
 }
 
-static CPU_V3 uint16_t plain_vector_v3(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+static CPU_TARGET_V3 uint16_t plain_vector_v3(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	return plain_vector(w, pkts, n);
 }
@@ -400,7 +400,8 @@ static void plain_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 	uint16_t done = 0;
 
 	if (likely(!o || !o->every_node))
-		done = cpu_is_v3() ? plain_vector_v3(w, pkts, n) : plain_vector_any(w, pkts, n);
+		done = cpu_level >= CPU_V3 ? plain_vector_v3(w, pkts, n)
+					   : plain_vector_any(w, pkts, n);
 	for (uint16_t i = done; i < n; i++)
 		node_push(w, NODE_ETH, pkts[i]);
 }
