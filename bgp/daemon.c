@@ -22,7 +22,9 @@ struct loop {
 	struct daemon daemon; // first: callbacks get a pointer to it
 	struct event *timer, *work, *term, *intr;
 	const char *socket_path;
-	unsigned depth; // nested enter/leave
+	unsigned depth;    // nested enter/leave
+	uint64_t timer_at; // what the timer is set to, UINT64_MAX: not set
+	bool work_due;     // the work event is pending
 	int status;
 };
 
@@ -45,11 +47,16 @@ void daemon_enter(struct daemon *d)
 	speaker_set_time(d->speaker, now_us() / 1000);
 }
 
+// To add a timer again whose time has come takes it back from what is about to run: done at every
+// turn of the loop, it would never run. So it is touched only when it changes.
 static void arm_timer(struct loop *l)
 {
 	uint64_t at = speaker_deadline(l->daemon.speaker), now = now_us() / 1000;
 	struct timeval tv;
 
+	if (at == l->timer_at)
+		return;
+	l->timer_at = at;
 	if (at == UINT64_MAX) {
 		evtimer_del(l->timer);
 		return;
@@ -59,12 +66,28 @@ static void arm_timer(struct loop *l)
 	evtimer_add(l->timer, &tv);
 }
 
+// Sessions' timers come before everything else: looked at after every piece of input or work.
+static void run_timers(struct loop *l)
+{
+	struct speaker *s = l->daemon.speaker;
+	uint64_t now = now_us() / 1000;
+
+	if (speaker_deadline(s) > now)
+		return;
+	speaker_set_time(s, now);
+	speaker_tick(s);
+	io_flush(l->daemon.io);
+}
+
 // A timer of no time, not an active event: the loop serves what is active until nothing is, and
 // would look at no socket while there is work.
 static void work_soon(struct loop *l)
 {
 	static const struct timeval now;
 
+	if (l->work_due)
+		return;
+	l->work_due = true;
 	evtimer_add(l->work, &now);
 }
 
@@ -72,8 +95,12 @@ void daemon_leave(struct daemon *d)
 {
 	struct loop *l = loop_of(d);
 
-	if (--l->depth)
+	if (l->depth > 1) {
+		l->depth--;
 		return;
+	}
+	run_timers(l);
+	l->depth--;
 	io_flush(d->io);
 	arm_timer(l);
 	work_soon(l);
@@ -83,8 +110,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 
+	loop_of(d)->timer_at = UINT64_MAX;
 	daemon_enter(d);
-	speaker_tick(d->speaker);
 	daemon_leave(d);
 }
 
@@ -95,11 +122,13 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	uint64_t start = now_us();
 	bool more;
 
+	l->work_due = false;
 	l->depth++;
 	speaker_set_time(d->speaker, start / 1000);
-	do
+	do {
 		more = speaker_work(d->speaker);
-	while (more && now_us() - start < WORK_US);
+		run_timers(l);
+	} while (more && now_us() - start < WORK_US);
 	l->depth--;
 	io_flush(d->io);
 	arm_timer(l);
@@ -247,6 +276,7 @@ static int loop_init(struct loop *l, const char *forwarder_path)
 	api_server_on_drained(d->server, on_events_drained, d);
 	d->speaker = speaker_new(&speaker_ops, d, random[1]);
 	speaker_set_time(d->speaker, now_us() / 1000);
+	l->timer_at = UINT64_MAX;
 	d->io = io_new(d);
 	l->timer = evtimer_new(d->base, on_timer, d);
 	l->work = evtimer_new(d->base, on_work, d);
