@@ -193,6 +193,12 @@ def unit_job(tree, options):
     return Job("unit tests (%s)" % tree, argv, read_meson(tree), SANITIZER_ENV, timed=True)
 
 
+def plan_job(options, fleets):
+    argv = ["env", "PLAN_FLEETS=%d" % fleets, "PLAN_SEED=%d" % (options.seed % 2**32 or 1),
+            WORK / "release" / "controller" / "plan" / "plan_plan_property_test"]
+    return Job("%d random fleets" % fleets, argv, read_status)
+
+
 def story_files():
     return sorted((ROOT / "tests").glob("*/test_*.py"))
 
@@ -337,6 +343,7 @@ def normal_run(options, progress):
 LONG = {
     "fuzz": lambda o: fuzz_jobs(o, o.long_s or 3600),
     "mutants": lambda o: [mutants_job(o, 0)],
+    "plan": lambda o: [plan_job(o, 10000)],
     "stories": lambda o: [story_job(p, t, o, o.long_s or 1800) for p in story_files() for t in o.trees],
 }
 

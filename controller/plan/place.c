@@ -423,6 +423,15 @@ static bool may_stay(struct plan *p, struct connection *c)
 	return true;
 }
 
+// A slot whose holder is gone goes to one gateway with all that the holder had: no more is granted
+// than that could carry.
+static bool has_room_for(const struct slot *s, enum plan_conn_type type, uint64_t kbps)
+{
+	const struct capacity_load *load = s->holder ? &s->holder->load : &s->load;
+
+	return capacity_fits(s->pool->in.rule, s->pool->in.capacity_kbps, load, type, kbps);
+}
+
 // More bandwidth is granted when the gateway has it; until then the connection runs on with what
 // it had.
 static void grant(struct plan *p, struct connection *c)
@@ -436,9 +445,7 @@ static void grant(struct plan *p, struct connection *c)
 		set_wait(p, c, PLAN_WAIT_NONE);
 		return;
 	}
-	if (wants > had && g && g->pool &&
-		!capacity_fits(g->pool->in.rule, g->pool->in.capacity_kbps, &g->load, c->in.type,
-			wants - had)) {
+	if (wants > had && !has_room_for(s, c->in.type, wants - had)) {
 		wait_for(p, c, s->pool, PLAN_WAIT_CAPACITY);
 		return;
 	}

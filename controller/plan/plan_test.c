@@ -635,6 +635,51 @@ static void more_bandwidth_than_there_is_leaves_the_old_grant_running(void **sta
 		strstr(views_get(&w->views, "GW1", "connection", "1"), "\"inKbps\":400000"));
 }
 
+// Whoever takes it over takes all of it: nothing is given up then for what was granted meanwhile.
+static void a_slot_without_a_holder_is_granted_no_more_than_one_gateway_carries(void **state)
+{
+	struct world *w = *state;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 1, 200000);
+	add_gre(w, "A", "c2", "20.0.0.1", 2, 250000);
+	step(w);
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	plan_del_gateway(w->plan, "GW1");
+	step(w);
+	add_gre(w, "A", "c1", "20.0.0.1", 1, 300000);
+	step(w);
+	assert_int_equal(status(w, "A", "c1").wait, PLAN_WAIT_CAPACITY);
+	add_gateway(w, "GW2", "default");
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+	assert_string_equal(status(w, "A", "c2").gateway, "GW2");
+}
+
+static void an_active_gateway_that_falls_idle_becomes_redundant_where_one_is_missing(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status st;
+
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_gateway(w, "GW2", "default");
+	add_tenant(w, "A", 5001);
+	add_gre(w, "A", "c1", "20.0.0.1", 1, 450000);
+	add_gre(w, "A", "c2", "20.0.0.1", 2, 450000);
+	step(w);
+	assert_string_equal(status(w, "A", "c2").gateway, "GW2");
+	add_pool(w, "default", 1, 1000000); // nobody is idle yet
+	step(w);
+	plan_del_connection(w->plan, "A", "c2");
+	step(w);
+	assert_int_equal(plan_gateway_status(w->plan, "GW2", &st), 0);
+	assert_int_equal(st.state, PLAN_GATEWAY_REDUNDANT);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+}
+
 static void the_vip_belongs_to_the_lowest_slot_in_use(void **state)
 {
 	struct world *w = *state;
@@ -710,6 +755,8 @@ int main(void)
 		T(rebalancing_moves_only_when_asked_and_once),
 		T(shortage_says_how_much_is_missing_where_and_ends_by_itself),
 		T(more_bandwidth_than_there_is_leaves_the_old_grant_running),
+		T(a_slot_without_a_holder_is_granted_no_more_than_one_gateway_carries),
+		T(an_active_gateway_that_falls_idle_becomes_redundant_where_one_is_missing),
 		T(the_vip_belongs_to_the_lowest_slot_in_use),
 		T(the_reflector_and_its_clients_are_told_of_each_other),
 	};

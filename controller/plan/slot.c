@@ -365,7 +365,9 @@ void slot_remove(struct plan *p, struct slot *s, struct connection *c)
 	s->load.kbps[c->placed_type] -= kbps;
 	if (s->holder) {
 		s->holder->load.kbps[c->placed_type] -= kbps;
-		s->holder->connections_len--;
+		// Now idle, it may be wanted as a redundant one.
+		if (!--s->holder->connections_len)
+			plan_queue(p, WORK_POOL, &s->pool->todo);
 	}
 	if (!--s->connections_len)
 		pool_vips(p, s->pool);
