@@ -6,7 +6,8 @@
 
 #include <jansson.h>
 
-#define ASK_MAX 64 // under way at a time; further ones are left to be asked again
+#define ASK_MAX        64   // under way at a time; further ones are left to be asked again
+#define ASK_ROUTES_MAX 2000 // of a BGP peer that one answer holds; the rest is counted
 
 struct agent;
 

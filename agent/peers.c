@@ -84,6 +84,14 @@ static void add_time(json_t *to, const char *name, int64_t unix_ms)
 	json_object_set_new(to, name, json_string(whole));
 }
 
+static int64_t now_unix_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 static json_t *message_stats(const struct api_bgp_message_stats *m)
 {
 	json_t *stats = json_pack("{s:I,s:I}", "sentCount", (json_int_t)m->sent, "receivedCount",
@@ -115,10 +123,17 @@ static json_t *peer_statistics(const struct api_bgp_peer_state *s)
 
 	add_time(stats, "tcpConnectionEstablished", s->established_ms);
 	add_time(stats, "tcpConnectionClosed", s->closed_ms);
+	add_time(stats, "lastUpdated", now_unix_ms());
 	return stats;
 }
 
-static json_t *peer_value(const struct api_bgp_peer_state *s)
+static json_t *both(const uint32_t n[2])
+{
+	return json_integer((json_int_t)n[0] + n[1]);
+}
+
+// Beyond what the published API shows: the extension of the peer.
+static json_t *peer_session(const struct api_bgp_peer_state *s)
 {
 	static const char *const names[] = {[API_BGP_IDLE] = "Idle",
 		[API_BGP_CONNECT] = "Connect",
@@ -127,12 +142,23 @@ static json_t *peer_value(const struct api_bgp_peer_state *s)
 		[API_BGP_OPENCONFIRM] = "OpenConfirm",
 		[API_BGP_ESTABLISHED] = "Established"};
 	bool known = s->state && s->state < sizeof(names) / sizeof(*names);
-	json_t *value = json_pack("{s:s,s:s,s:o}", "state",
-		s->state == API_BGP_ESTABLISHED ? "Connected" : "Disconnected", "session",
-		known ? names[s->state] : "Idle", "statistics", peer_statistics(s));
 
-	if (s->last_error[0])
-		json_object_set_new(value, "lastError", json_string(s->last_error));
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:b,s:s}", "session",
+		known ? names[s->state] : "Idle", "receivedPrefixes", both(s->received),
+		"acceptedPrefixes", both(s->accepted), "rejectedPrefixes",
+		json_integer((json_int_t)s->received[0] + s->received[1] - s->accepted[0] -
+			     s->accepted[1]),
+		"advertisedPrefixes", both(s->advertised), "negotiatedHoldTimeS",
+		(int)s->hold_time_s, "flaps", (int)s->flaps, "restarting", (int)s->restarting,
+		"lastError", s->last_error);
+}
+
+static json_t *peer_value(const struct api_bgp_peer_state *s)
+{
+	json_t *value = json_pack("{s:s,s:o,s:o}", "state",
+		s->state == API_BGP_ESTABLISHED ? "Connected" : "Disconnected", "isthmus",
+		peer_session(s), "statistics", peer_statistics(s));
+
 	if (s->warning[0])
 		json_object_set_new(value, "warning", json_string(s->warning));
 	return value;

@@ -30,6 +30,7 @@ struct cli {
 	const char *file;     // -f
 	const char *wait_for; // --for
 	double timeout_s;
+	const char *view; // bgp routes; NULL: not given
 	const char *vrf;
 	long count;
 	long conn, rate, size; // gw capture
@@ -54,6 +55,7 @@ int cmd_delete(struct cli *cli);
 int cmd_wait(struct cli *cli);
 int cmd_export_peer(struct cli *cli);
 int cmd_doctor(struct cli *cli);
+int cmd_bgp(struct cli *cli);
 int cmd_drain(struct cli *cli);
 int cmd_undrain(struct cli *cli);
 int cmd_rebalance(struct cli *cli);
@@ -104,5 +106,6 @@ struct table;
 // the widest column on.
 struct table *table_new(void);
 void table_column(struct table *t, const char *heading);
+void table_cut_first(struct table *t); // the last column given is cut before all others
 void table_cell(struct table *t, const char *text); // row by row, left to right
 void table_print(struct table *t);                  // and frees it

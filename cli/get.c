@@ -78,6 +78,7 @@ static void print_rows(const struct model_type *type, const json_t *list)
 	table_column(t, "NAME");
 	each_column(type->properties, NULL, add_heading, t);
 	table_column(t, "PROVISIONED");
+	table_cut_first(t); // its first letters tell
 	json_array_foreach ((json_t *)list, i, item) {
 		const json_t *properties = json_object_get(item, "properties");
 		const char *ref = json_string_value(json_object_get(item, "resourceRef"));

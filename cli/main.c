@@ -24,6 +24,8 @@ const struct cli_command cli_commands[] = {
 	{"doctor", "GATEWAY/CONNECTION", "say why an IPsec connection is not up", cmd_doctor, 1, 1},
 	{"export-peer", "GATEWAY/CONNECTION --for PRODUCT",
 		"print what the far end of an IPsec connection needs", cmd_export_peer, 0, 1},
+	{"bgp", "routes GATEWAY[/ROUTER[/PEER]] [--view=VIEW]",
+		"show the routes of BGP peers, and why each is used or not", cmd_bgp, 2, 2},
 	{"drain", "GATEWAY", "give a gateway's slots to others, and no more to it", cmd_drain, 1,
 		1},
 	{"undrain", "GATEWAY", "let a drained gateway take slots again", cmd_undrain, 1, 1},
@@ -48,6 +50,7 @@ static const struct option options[] = {
 	{"for", required_argument, NULL, 'F'},
 	{"timeout", required_argument, NULL, 't'},
 	{"wait", no_argument, NULL, 'w'},
+	{"view", required_argument, NULL, 'W'},
 	{"vrf", required_argument, NULL, 'v'},
 	{"count", required_argument, NULL, 'n'},
 	{"connection", required_argument, NULL, 'c'},
@@ -73,6 +76,7 @@ static const char options_help[] =
 	"                           export-peer: strongswan, libreswan, cisco-ios,\n"
 	"                           juniper, fortios, vyos, mikrotik, windows-rras, azure\n"
 	"      --dry-run, --apply   rebalance: only say what would move; move it\n"
+	"      --view VIEW          bgp routes: received, rejected, advertised or best\n"
 	"  -t, --timeout SECONDS    of waiting (default 60)\n"
 	"      --socket PATH        gw: another daemon's socket\n"
 	"      --vrf N, --count N   gw: one tenant; trace, capture: how many packets\n"
@@ -204,6 +208,7 @@ static int read_option(struct cli *cli, int option, bool *help)
 	case 'w': cli->wait = true; return 0;
 	case 'd': cli->dry_run = true; return 0;
 	case 'a': cli->apply = true; return 0;
+	case 'W': cli->view = optarg; return 0;
 	case 'v': cli->vrf = optarg; return 0;
 	case 'n': cli->count = strtol(optarg, NULL, 10); return 0;
 	case 'c': cli->conn = strtol(optarg, NULL, 10); return 0;

@@ -16,6 +16,7 @@
 struct table {
 	size_t column_len;
 	size_t width[TABLE_COLUMNS];
+	size_t cut_first; // a column; 0: none
 	char **cells;
 	size_t len, cap;
 };
@@ -45,6 +46,11 @@ void table_column(struct table *t, const char *heading)
 	t->width[t->column_len - 1] = strlen(heading);
 }
 
+void table_cut_first(struct table *t)
+{
+	t->cut_first = t->column_len - 1;
+}
+
 static size_t terminal_width(void)
 {
 	struct winsize w = {0};
@@ -68,6 +74,8 @@ static size_t column_to_cut(const struct table *t)
 {
 	size_t widest = 0;
 
+	if (t->width[t->cut_first] > TABLE_NARROW && t->cut_first)
+		return t->cut_first;
 	for (size_t i = 1; i < t->column_len; i++) {
 		if (t->width[i] > TABLE_NARROW && (!widest || t->width[i] > t->width[widest]))
 			widest = i;

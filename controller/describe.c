@@ -316,29 +316,36 @@ static void describe_bgp_router(
 	state_of_objects(d, path, properties);
 }
 
+void describe_peer_state(const json_t *value, json_t *properties)
+{
+	const char *state = json_string_value(json_object_get(value, "state"));
+	json_t *extension = json_object_get(properties, "isthmus");
+	const json_t *reported = json_object_get(value, "isthmus");
+
+	set(properties, "connectionState", json_string(state ? state : "Disconnected"));
+	copy_member(value, "statistics", properties, "statistics");
+	if (!reported)
+		return;
+	if (!json_is_object(extension)) {
+		extension = json_object();
+		set(properties, "isthmus", extension);
+	}
+	json_object_update(extension, (json_t *)(uintptr_t)reported);
+}
+
 static void describe_bgp_peer(
 	const struct describe *d, const struct model_path *path, json_t *properties)
 {
-	const char *text = json_string_value(json_object_get(properties, "peerIpAddress"));
-	struct model_path low = *path;
-	struct plan_tenant_status st;
-	const char *gateway, *state;
+	const char *gateway;
 	const json_t *value = NULL;
-	char key[IP_TEXT_SIZE + 32], buf[IP_TEXT_SIZE];
-	struct ip_addr addr;
+	char key[DESCRIBE_PEER_KEY];
 
-	lower_ids(&low);
 	set(properties, "isGenerated", json_false());
-	if (plan_tenant_status(d->plan, low.id[0], &st))
+	if (describe_peer_place(d, path, &gateway, key) < 0)
 		return;
-	gateway = reflector_of(d, &st);
-	if (gateway && text && !ip_parse(text, &addr)) {
-		snprintf(key, sizeof(key), "%u/%u/%s", st.vrf, st.home, ip_format(&addr, buf));
+	if (gateway)
 		value = fleet_state(d->fleet, gateway, "bgpPeer", key);
-	}
-	state = json_string_value(json_object_get(value, "state"));
-	set(properties, "connectionState", json_string(state ? state : "Disconnected"));
-	copy_member(value, "statistics", properties, "statistics");
+	describe_peer_state(value, properties);
 	state_of_objects(d, path, properties);
 	add_warning(value, properties);
 }

@@ -18,7 +18,13 @@ struct describe {
 // Members of struct rest_hooks and struct rest_list; arg is the struct describe.
 enum rest_progress describe_progress(void *arg, const struct model_path *path, uint64_t revision);
 void describe_resource(void *arg, const struct model_path *path, json_t *properties);
-// generated.c
+// What a gateway reports of a BGP peer (NULL: nothing) into its properties.
+void describe_peer_state(const json_t *value, json_t *properties);
+// generated.c. Where a peer's session is, configured or generated: *ret_gateway NULL: nowhere now.
+// key: "vrf/slot/address", as in reports. 0 or -ENOENT.
+#define DESCRIBE_PEER_KEY 96
+int describe_peer_place(const struct describe *d, const struct model_path *path,
+	const char **ret_gateway, char key[DESCRIBE_PEER_KEY]);
 json_t *describe_generated(void *arg, const struct model_path *collection);
 json_t *describe_host_routes(void *arg, uint64_t *ret_revision);
 json_t *describe_slots(void *arg, uint64_t *ret_revision);

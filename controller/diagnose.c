@@ -11,8 +11,8 @@
 #include "xmalloc.h"
 
 struct asked {
-	json_t *verdicts; // the controller's own
-	void (*done)(void *arg, json_t *body);
+	json_t *verdicts; // the controller's own; NULL: routes are asked for
+	void (*done)(void *arg, int status, json_t *body);
 	void *arg;
 	char gateway[FLEET_NAME_SIZE];
 };
@@ -54,7 +54,7 @@ static void asked_end(struct asked *k, const json_t *value)
 {
 	json_t *body = put_together(k->verdicts, value);
 
-	k->done(k->arg, body);
+	k->done(k->arg, 200, body);
 	json_decref(k->verdicts);
 	free(k);
 }
@@ -120,15 +120,13 @@ static bool look(const struct diagnose *d, const struct model_path *path,
 	return false;
 }
 
-uint64_t diagnose_ask(struct diagnose *d, const struct model_path *path,
-	void (*done)(void *arg, json_t *body), void *arg)
+static uint64_t ask_connection(struct diagnose *d, const struct model_path *path, struct asked *k)
 {
-	struct asked *k = xcalloc(1, sizeof(*k));
 	struct plan_connection_status st = {0};
 	uint64_t id = 0;
 	char key[16];
 
-	*k = (struct asked){.verdicts = json_array(), .done = done, .arg = arg};
+	k->verdicts = json_array();
 	if (look(d, path, &st, k->verdicts)) {
 		snprintf(k->gateway, sizeof(k->gateway), "%s", st.gateway);
 		snprintf(key, sizeof(key), "%u", st.id);
@@ -140,6 +138,95 @@ uint64_t diagnose_ask(struct diagnose *d, const struct model_path *path,
 	if (!id)
 		asked_end(k, NULL);
 	return id;
+}
+
+// -- routes of a BGP peer
+
+static void refuse(struct asked *k, int status, const char *code, const char *words)
+{
+	k->done(k->arg, status,
+		json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code, "message", words, "target",
+			"bgpRoutes"));
+	free(k);
+}
+
+static void on_routes(void *arg, const json_t *value, const char *words)
+{
+	struct asked *k = arg;
+	char text[FLEET_NAME_SIZE + 320];
+	json_t *body;
+
+	if (!value) {
+		snprintf(text, sizeof(text), "Gateway %s cannot be asked: %.256s", k->gateway,
+			words);
+		refuse(k, 503, "HostUnreachable", text);
+		return;
+	}
+	body = json_pack("{s:O,s:s,s:O,s:s}", "value", json_object_get(value, "routes"), "nextLink",
+		"", "total", json_object_get(value, "total"), "gateway", k->gateway);
+	k->done(k->arg, body ? 200 : 503, body);
+	free(k);
+}
+
+static bool is_view(const char *view)
+{
+	static const char *const views[] = {"received", "rejected", "advertised", "best"};
+
+	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
+		if (!strcasecmp(views[i], view))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t ask_peer(
+	struct diagnose *d, const struct model_path *path, const char *view, struct asked *k)
+{
+	char place[DESCRIBE_PEER_KEY], key[DESCRIBE_PEER_KEY + 16];
+	const char *gateway = NULL;
+	uint64_t id;
+
+	view = *view ? view : "received";
+	if (!is_view(view)) {
+		refuse(k, 400, "InvalidParameterValue",
+			"view is received, rejected, advertised or best.");
+		return 0;
+	}
+	if (describe_peer_place(d->describe, path, &gateway, place) < 0) {
+		refuse(k, 404, "NotFound", "There is no such peer.");
+		return 0;
+	}
+	if (!gateway) {
+		refuse(k, 503, "HostUnreachable", "No gateway that lives has this session.");
+		return 0;
+	}
+	snprintf(k->gateway, sizeof(k->gateway), "%s", gateway);
+	snprintf(key, sizeof(key), "%s %s", view, place);
+	id = d->server ? server_ask(d->server, gateway, "bgpRoutes", key, on_routes, k) : 0;
+	if (!id)
+		refuse(k, 503, "ServerBusy", "Too many questions are waiting for gateways.");
+	return id;
+}
+
+uint64_t diagnose_ask(struct diagnose *d, const struct model_path *path, const char *view,
+	void (*done)(void *arg, int status, json_t *body), void *arg)
+{
+	struct asked *k;
+	struct resource r;
+
+	if (path->type == &model_type_connection &&
+		resource_get(d->describe->resources, path, &r) < 0) {
+		done(arg, 404,
+			json_pack("{s:{s:s,s:s,s:s}}", "error", "code", "NotFound", "message",
+				"There is no such connection.", "target", "uri"));
+		return 0;
+	}
+	if (path->type == &model_type_connection)
+		resource_fini(&r);
+	k = xcalloc(1, sizeof(*k));
+	*k = (struct asked){.done = done, .arg = arg};
+	return path->type == &model_type_bgp_peer ? ask_peer(d, path, view, k)
+						  : ask_connection(d, path, k);
 }
 
 void diagnose_forget(struct diagnose *d, uint64_t id)

@@ -2,6 +2,7 @@
 #include "describe.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,23 +68,19 @@ static json_t *make_peer(const struct describe *d, const struct model_path *rout
 	const struct plan_router_status *to)
 {
 	struct model_path path = model_path_child(router, &model_type_bgp_peer, name);
-	const json_t *value = NULL, *statistics;
+	const json_t *value = NULL;
 	char key[IP_TEXT_SIZE + 32], buf[IP_TEXT_SIZE];
 	json_t *properties;
-	const char *state;
 
 	ip_format(&to->address, buf);
 	snprintf(key, sizeof(key), "%u/%u/%s", vrf, at->slot, buf);
 	if (at->gateway)
 		value = fleet_state(d->fleet, at->gateway, "bgpPeer", key);
-	state = json_string_value(json_object_get(value, "state"));
-	properties = json_pack("{s:s,s:o,s:o,s:n,s:n,s:s}", "peerIpAddress", buf, "asNumber",
+	properties = json_pack("{s:s,s:o,s:o,s:n,s:n}", "peerIpAddress", buf, "asNumber",
 		json_sprintf("%u", to->asn), "extAsNumber",
 		json_sprintf("%u.%u", to->asn >> 16, to->asn & 0xffff), "policyMapIn",
-		"policyMapOut", "connectionState", state ? state : "Disconnected");
-	statistics = json_object_get(value, "statistics");
-	if (statistics)
-		json_object_set(properties, "statistics", (json_t *)(uintptr_t)statistics);
+		"policyMapOut");
+	describe_peer_state(value, properties);
 	return make_item(&path, properties);
 }
 
@@ -115,6 +112,72 @@ static json_t *peers_of(
 				peers, make_peer(d, router, name, vrf, &reflector, &at));
 	}
 	return peers;
+}
+
+static void lower(char *text, size_t size, const char *from)
+{
+	snprintf(text, size, "%s", from);
+	for (char *c = text; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
+
+static void place_key(
+	char key[DESCRIBE_PEER_KEY], uint32_t vrf, uint16_t slot, const struct ip_addr *peer)
+{
+	char buf[IP_TEXT_SIZE];
+
+	snprintf(key, DESCRIBE_PEER_KEY, "%u/%u/%s", vrf, slot, ip_format(peer, buf));
+}
+
+// Configured peers are at the reflector.
+static int configured_place(const struct describe *d, const struct model_path *path,
+	struct plan_router_status *ret_at, struct ip_addr *ret_peer)
+{
+	const char *text;
+	struct resource r;
+	int rc;
+
+	if (resource_get(d->resources, path, &r) < 0)
+		return -ENOENT;
+	text = json_string_value(
+		json_object_get(json_object_get(r.doc, "properties"), "peerIpAddress"));
+	rc = text && !ip_parse(text, ret_peer) && ret_at->slot ? 0 : -ENOENT;
+	resource_fini(&r);
+	return rc;
+}
+
+int describe_peer_place(const struct describe *d, const struct model_path *path,
+	const char **ret_gateway, char key[DESCRIBE_PEER_KEY])
+{
+	const char *router = path->id[path->depth - 2], *peer = path->id[path->depth - 1];
+	struct plan_router_status at = {0}, reflector = {0}, client = {0};
+	char tenant[MODEL_ID_SIZE], name[2 * MODEL_ID_SIZE];
+	struct plan_tenant_status st;
+	struct ip_addr address;
+
+	lower(tenant, sizeof(tenant), path->id[0]);
+	if (plan_tenant_status(d->plan, tenant, &st))
+		return -ENOENT;
+	while (plan_router_next(d->plan, tenant, &at)) {
+		client_name(&at, name, sizeof(name));
+		if (at.is_reflector)
+			reflector = at;
+		else if (!strcasecmp(name, peer) || !strcasecmp(name, router))
+			client = at;
+	}
+	if (client.slot && !strcasecmp(router, last_of(client.ref))) {
+		*ret_gateway = reflector.gateway; // the reflector's end
+		place_key(key, st.vrf, reflector.slot, &client.address);
+	} else if (client.slot) {
+		*ret_gateway = client.gateway;
+		place_key(key, st.vrf, client.slot, &reflector.address);
+	} else if (!configured_place(d, path, &reflector, &address)) {
+		*ret_gateway = reflector.gateway;
+		place_key(key, st.vrf, reflector.slot, &address);
+	} else {
+		return -ENOENT;
+	}
+	return 0;
 }
 
 static json_t *routers_of(const struct describe *d, const struct model_path *collection,
@@ -153,9 +216,7 @@ json_t *describe_generated(void *arg, const struct model_path *collection)
 
 	if (collection->type != &model_type_bgp_router && collection->type != &model_type_bgp_peer)
 		return NULL;
-	snprintf(tenant, sizeof(tenant), "%s", collection->id[0]);
-	for (char *c = tenant; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
+	lower(tenant, sizeof(tenant), collection->id[0]);
 	if (plan_tenant_status(d->plan, tenant, &st))
 		return NULL;
 	if (collection->type == &model_type_bgp_router)

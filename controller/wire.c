@@ -429,15 +429,15 @@ static const char *on_keeps(void *arg, const struct model_path *path)
 	return describe_keeps(&w->describe, path);
 }
 
-static uint64_t on_diagnose(void *arg, const struct model_path *path,
-	void (*done)(void *done_arg, json_t *body), void *done_arg)
+static uint64_t on_ask(void *arg, const struct model_path *path, const char *view,
+	void (*done)(void *done_arg, int status, json_t *body), void *done_arg)
 {
 	struct wire *w = arg;
 
-	return diagnose_ask(&w->diagnose, path, done, done_arg);
+	return diagnose_ask(&w->diagnose, path, view, done, done_arg);
 }
 
-static void on_diagnose_forget(void *arg, uint64_t id)
+static void on_ask_forget(void *arg, uint64_t id)
 {
 	struct wire *w = arg;
 
@@ -533,8 +533,8 @@ int wire_new(struct event_base *base, const struct wire_config *config,
 	}
 	w->describe = (struct describe){w->resources, w->plan, w->fleet};
 	w->diagnose = (struct diagnose){&w->describe, w->server};
-	w->hooks = (struct rest_hooks){w, on_progress, on_describe, on_generated, on_diagnose,
-		on_diagnose_forget, on_keeps};
+	w->hooks = (struct rest_hooks){
+		w, on_progress, on_describe, on_generated, on_ask, on_ask_forget, on_keeps};
 	w->host_routes = (struct rest_list){"hostRoutes", &w->describe, describe_host_routes};
 	w->slots = (struct rest_list){"slots", &w->describe, describe_slots};
 	rest_set_hooks(rest, &w->hooks);

@@ -205,6 +205,21 @@ static void check_immutable(const struct job *job, const struct way *way,
 	complain(job, way, field, field->code ? field->code : "InvalidParameterValue", text);
 }
 
+// An extension of which only derived members are given: shown by a GET, and sent back.
+static bool is_only_state(const struct model_field *field, const json_t *in)
+{
+	size_t left = json_object_size(in);
+
+	if (field->kind != MODEL_OBJECT || !(field->flags & MODEL_KEEP) || !left)
+		return false;
+	for (size_t i = 0; i < field->table->len; i++) {
+		const struct model_field *f = &field->table->fields[i];
+
+		left -= f->kind == MODEL_STATE && field_member(f, in);
+	}
+	return !left;
+}
+
 static json_t *read_field(const struct job *job, const struct way *way,
 	const struct model_field *field, const json_t *in, const json_t *old, bool keep)
 {
@@ -212,6 +227,8 @@ static json_t *read_field(const struct job *job, const struct way *way,
 	size_t errors = job->errors->len;
 	json_t *value = NULL;
 
+	if (is_only_state(field, in))
+		in = NULL;
 	if (!in && carried && old)
 		value = json_deep_copy(old);
 	else if (!in)

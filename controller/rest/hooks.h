@@ -30,11 +30,13 @@ struct rest_hooks {
 	// new array, or NULL.
 	json_t *(*generated)(void *arg, const struct model_path *collection);
 
-	// Why a connection is not up: done is called once, at once (then 0 is returned) or later,
-	// unless the returned id is forgotten before. It takes body.
-	uint64_t (*diagnose)(void *arg, const struct model_path *path,
-		void (*done)(void *done_arg, json_t *body), void *done_arg);
-	void (*diagnose_forget)(void *arg, uint64_t id);
+	// What only a gateway knows of a resource: why a connection is not up, the routes of a
+	// peer (view: which of them, "" the usual). done is called once, at once (then 0 is
+	// returned) or later, unless the returned id is forgotten before. It takes body, which is
+	// an error's where the HTTP status is one.
+	uint64_t (*ask)(void *arg, const struct model_path *path, const char *view,
+		void (*done)(void *done_arg, int status, json_t *body), void *done_arg);
+	void (*ask_forget)(void *arg, uint64_t id);
 
 	// Why the resource must not be deleted now, in words; NULL: it may.
 	const char *(*keeps)(void *arg, const struct model_path *path);

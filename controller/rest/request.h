@@ -84,7 +84,7 @@ int rest_builtin(struct rest_request *req, const char *path);
 int rest_get_statistics(struct rest_request *req, const char *rest);
 void rest_waiting_look(struct rest *rest);
 void rest_waiting_drop(struct rest *rest);
-// POST of a path below /networking/v1. -ENOENT: it does not end in /diagnose.
+// A path below /networking/v1 that ends in a question, as /diagnose. -ENOENT: it does not.
 int rest_diagnose(struct rest_request *req, const char *path);
 void rest_diagnoses_drop(struct rest *rest);
 

@@ -143,7 +143,7 @@ static int run(struct rest_request *req)
 	rc = rest_builtin(req, path);
 	if (rc != -ENOENT)
 		return rc;
-	rc = versioned && req->method == EVHTTP_REQ_POST ? rest_diagnose(req, path) : -ENOENT;
+	rc = versioned ? rest_diagnose(req, path) : -ENOENT;
 	if (rc != -ENOENT)
 		return rc;
 	if (!versioned || model_path_parse(path, &req->target) < 0)

@@ -321,3 +321,74 @@ def test_only_connections_can_be_diagnosed(controller):
     gre_answer = controller.ask("POST", "virtualGateways/Contoso/networkConnections/GreGW/diagnose", {})
     assert "only IPSec" in gre_answer.json["verdicts"][-1]["verdict"]
     assert controller.ask("POST", "virtualGateways/Contoso/networkConnections/GreGW", {}).status == 405
+
+
+PEER = "virtualGateways/Contoso/bgpRouters/R1/bgpPeers/P1"
+
+
+class Asking(threading.Thread):
+    def __init__(self, controller, path):
+        super().__init__(daemon=True)
+        self.controller, self.path, self.answer = controller, path, None
+        self.start()
+
+    def run(self):
+        self.answer = self.controller.ask("GET", self.path)
+
+
+def with_peer(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    controller.must_put("virtualGateways/Contoso/bgpRouters/R1", {"extAsNumber": "0.64510", "routerIP": []})
+    controller.must_put(PEER, {"peerIpAddress": "14.1.20.1", "extAsNumber": "0.64522"})
+    alive(g, lambda: g.of("bgpPeer"))
+    return g
+
+
+def test_routes_of_a_peer_are_the_gateways_answer(controller):
+    g = with_peer(controller)
+    (key,) = g.of("bgpPeer")
+    route = {"prefix": "10.1.0.0/24", "state": "Rejected", "reason": "policy map 'In' entry 'NoVlan'"}
+    asking = Asking(controller, PEER + "/bgpRoutes?view=rejected")
+    (question,) = asked(g)
+    assert (question["ask"], question["key"]) == ("bgpRoutes", "rejected " + key)
+    g.ask("POST", "answers", {"answers": [{"id": question["id"], "value": {"routes": [route], "total": 1}}]})
+    asking.join(10)
+    assert asking.answer.status == 200
+    assert asking.answer.json["value"] == [route] and asking.answer.json["total"] == 1
+    asking = Asking(controller, PEER + "/bgpRoutes")
+    (question,) = asked(g)
+    assert question["key"] == "received " + key
+    g.ask("POST", "answers", {"answers": [{"id": question["id"], "error": "isthmus-bgp does not run on this gateway"}]})
+    asking.join(10)
+    assert asking.answer.status == 503 and "isthmus-bgp does not run" in asking.answer.json["error"]["message"]
+
+
+def test_routes_of_what_is_no_peer_are_refused(controller):
+    with_peer(controller)
+    assert controller.ask("GET", PEER + "/bgpRoutes?view=teapot").status == 400
+    assert controller.ask("GET", "virtualGateways/Contoso/bgpRouters/R1/bgpPeers/None/bgpRoutes").status == 404
+    assert controller.ask("GET", "virtualGateways/Contoso/bgpRouters/R1/bgpRoutes").status == 405
+
+
+def test_what_a_gateway_reports_of_a_peer_is_shown_and_may_come_back(controller):
+    g = with_peer(controller)
+    (key,) = g.of("bgpPeer")
+    assert controller.get(PEER).properties["connectionState"] == "Disconnected"
+    statistics = {"ipv4Route": {"updateReceivedCount": 3}, "lastUpdated": "2026-01-01T00:00:00.000Z"}
+    g.report(state=[{"kind": "bgpPeer", "key": key, "value": {
+        "state": "Connected", "statistics": statistics, "isthmus": {"session": "Established", "receivedPrefixes": 3}}}])
+    shown = controller.get(PEER).properties
+    assert shown["connectionState"] == "Connected" and shown["statistics"] == statistics
+    assert shown["isthmus"] == {"session": "Established", "receivedPrefixes": 3}
+    before = g.of("bgpPeer")
+    controller.must_put(PEER, shown)
+    g.poll()
+    assert g.of("bgpPeer") == before  # what was shown makes no extension when it is sent back
+    controller.must_put(PEER, {**shown, "isthmus": {**shown["isthmus"], "holdTimeS": 30}})
+    g.poll()
+    (told,) = g.of("bgpPeer").values()
+    assert told["options"]["holdTimeS"] == 30 and "session" not in told["options"]

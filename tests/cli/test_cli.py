@@ -51,7 +51,7 @@ class FakeRest:
                 if name in rest.resources:
                     r = rest.resources[name]
                     self.reply(200, r, 'W/"%d"' % r['version'])
-                elif name.count('/') % 2 == 1:
+                elif name.count('/') % 2 == 1 and '/bgpRoutes' not in name:
                     below = [r for n, r in sorted(rest.resources.items())
                              if n.startswith(name + '/') and n.count('/') == name.count('/') + 1]
                     self.reply(200, {'value': below})
@@ -134,6 +134,52 @@ def test_one_resource_has_many_names(rest, words):
     assert json.loads(out.stdout)['resourceId'] == 'GreGW', out.stderr
 
 
+ROUTER = '/virtualGateways/Contoso/bgpRouters/R1'
+
+
+def peer_with_routes(rest, name, *routes):
+    rest.resources[ROUTER] = {'resourceRef': ROUTER, 'version': 1, 'properties': {}}
+    peer = '%s/bgpPeers/%s' % (ROUTER, name)
+    rest.resources[peer] = {'resourceRef': peer, 'version': 1, 'properties': {
+        'peerIpAddress': '14.1.20.1', 'extAsNumber': '0.64522', 'connectionState': 'Connected', 'provisioningState': 'Succeeded',
+        'isthmus': {'session': 'Established', 'receivedPrefixes': 3, 'acceptedPrefixes': 2, 'advertisedPrefixes': 4}}}
+    for view in ('', '?view=rejected'):
+        value = [dict(r) for r in routes if not view or r['state'] == 'Rejected']
+        rest.resources[peer + '/bgpRoutes' + view] = {'value': value, 'total': len(value) + 5, 'version': 1}
+
+
+ROUTES = ({'prefix': '10.1.0.0/24', 'nextHop': '14.1.20.1', 'asPath': '64522', 'state': 'Best', 'reason': 'only path'},
+          {'prefix': '10.9.0.0/24', 'nextHop': '14.1.20.1', 'asPath': '64522 64999', 'state': 'Rejected',
+           'reason': "policy map 'In' entry 'NoLab'"})
+
+
+def test_bgp_peers_show_session_and_prefixes(rest):
+    run('apply', '-f', '-', server=rest, input=json.dumps(GATEWAY))
+    peer_with_routes(rest, 'SiteA')
+    out = run('get', 'bgppeers', server=rest).stdout.splitlines()
+    assert out[0].split() == ['NAME', 'ADDRESS', 'AS', 'SESSION', 'RCV', 'ACC', 'ADV', 'PROVISIONED']
+    assert out[1].split()[3:7] == ['Established', '3', '2', '4'] and all(len(line) <= 80 for line in out)
+
+
+def test_bgp_routes_of_one_peer_a_router_or_a_gateway(rest):
+    run('apply', '-f', '-', server=rest, input=json.dumps(GATEWAY))
+    peer_with_routes(rest, 'SiteA', *ROUTES)
+    peer_with_routes(rest, 'SiteB', ROUTES[0])
+    out = run('bgp', 'routes', 'Contoso/R1/SiteA', server=rest)
+    lines = out.stdout.splitlines()
+    assert lines[0].split() == ['PREFIX', 'PEER', 'NEXT', 'HOP', 'AS', 'PATH', 'STATE', 'REASON']
+    assert lines[2].split()[:2] == ['10.9.0.0/24', 'SiteA'] and 'Rejected' in lines[2] and all(len(line) <= 80 for line in lines)
+    assert 'Contoso/R1/SiteA: the first 2 of 7 routes' in out.stderr
+    for name in ('Contoso', 'Contoso/R1'):
+        shown = json.loads(run('bgp', 'routes', name, '-o', 'json', server=rest).stdout)['value']
+        assert [(r['peer'], r['prefix']) for r in shown] == [('SiteA', '10.1.0.0/24'), ('SiteA', '10.9.0.0/24'), ('SiteB', '10.1.0.0/24')]
+    shown = json.loads(run('bgp', 'routes', 'Contoso', '--view', 'rejected', '-o', 'json', server=rest).stdout)['value']
+    assert [(r['peer'], r['reason']) for r in shown] == [('SiteA', "policy map 'In' entry 'NoLab'")]
+    assert run('bgp', 'routes', 'Contoso/R1/Nobody', server=rest).returncode == 3
+    assert run('bgp', 'teapot', 'Contoso', server=rest).returncode == 2
+    assert run('bgp', 'routes', 'a/b/c/d', server=rest).returncode == 2
+
+
 def test_errors_go_to_stderr_with_code_target_and_their_own_exit_code(rest):
     out = run('get', 'vgw', 'Fabrikam', server=rest)
     assert (out.returncode, out.stdout) == (3, '')
@@ -172,7 +218,7 @@ def test_flags_come_before_the_environment_before_the_file(rest, tmp_path):
 
 
 def test_help_is_everywhere_and_fits_80_columns():
-    for words in ([], ['get'], ['describe'], ['apply'], ['delete'], ['wait'], ['gw'], ['completion']):
+    for words in ([], ['get'], ['describe'], ['apply'], ['delete'], ['wait'], ['gw'], ['bgp'], ['completion']):
         out = run(*words, '--help')
         assert out.returncode == 0 and out.stdout.startswith('Usage: isthmus')
         assert all(len(line) <= 80 for line in out.stdout.splitlines()), words
@@ -181,7 +227,8 @@ def test_help_is_everywhere_and_fits_80_columns():
 def test_bash_completes_commands_kinds_and_subjects():
     script = run('completion', 'bash').stdout
     for line, cword, expected in (('isthmus ap', 1, 'apply'), ('isthmus get networkC', 2, 'networkConnection'),
-                                  ('isthmus gw dro', 2, 'drops')):
+                                  ('isthmus gw dro', 2, 'drops'), ('isthmus bgp ro', 2, 'routes'),
+                                  ('isthmus bgp routes x --view rej', 5, 'rejected')):
         out = subprocess.run(['bash', '-c', script + 'COMP_WORDS=(%s); COMP_CWORD=%d; _isthmus; echo "${COMPREPLY[@]}"'
                               % (line, cword)], capture_output=True, text=True, check=True, timeout=10)
         assert out.stdout.split() == [expected]

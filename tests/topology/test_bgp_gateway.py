@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BGP through the whole product, two tenants with equal addresses: see bgp_lab.py for the picture."""
 
+import json
+
 import pytest
 
 from bgp import View
@@ -60,6 +62,50 @@ def test_rest_shows_the_peers_connected(lab):
             assert peer["statistics"]["openMessageStats"]["receivedCount"] >= 1
             assert peer["statistics"]["keepAliveMessageStats"]["sentCount"] >= 1
             assert peer["statistics"]["tcpConnectionEstablished"].startswith("20")
+
+
+def test_the_command_shows_sessions_and_counts(lab):
+    t = lab.tenants[0]
+
+    def rows():
+        lines = lab.cli("get", "bgppeers").splitlines()
+        assert all(len(line) <= 80 for line in lines), lines
+        shown = {line.split()[0]: line.split() for line in lines[1:]}
+        return shown if all("Established" in r for r in shown.values()) and shown[t.name + "/Router1/SiteGre"][-4:-1] == ["1", "1", "3"] \
+            else None
+    try:
+        shown = wait_for(rows, 15, "sessions and their prefixes")
+    except AssertionError as error:
+        raise AssertionError(lab.cli("get", "bgppeers")) from error
+    assert set(shown) == {"%s/Router1/%s" % (x.name, name) for x in lab.tenants for name, _, _ in lab.peers(x)}
+    peer = json.loads(lab.cli("get", "bgppeers", "%s/Router1/SiteGre" % t.name, "-o", "json"))["properties"]
+    assert peer["isthmus"]["session"] == "Established" and peer["isthmus"]["rejectedPrefixes"] == 0
+    assert peer["statistics"]["ipv4Route"]["updateReceivedCount"] >= 1 and peer["statistics"]["lastUpdated"].startswith("20")
+    before = [s.flaps for s in sessions(lab, t)]
+    lab.nc.put(router_path(t) + "/bgpPeers/SiteGre", peer)  # what was shown, sent back, changes nothing
+    again = lab.nc.get(router_path(t) + "/bgpPeers/SiteGre")["properties"]["isthmus"]
+    assert "maxPrefixes" not in again and [s.flaps for s in sessions(lab, t)] == before
+
+
+def shown_routes(lab, name, view=None):
+    words = ["bgp", "routes", name, "-o", "json"] + (["--view", view] if view else [])
+    return {(r["peer"], r["prefix"]): r for r in json.loads(lab.cli(*words))["value"]}
+
+
+def test_the_command_shows_what_peers_told_and_are_told(lab):
+    t = lab.tenants[0]
+    vlan, gre = t.vlan_machine + "/32", t.gre_lan
+    got = shown_routes(lab, t.name)
+    assert set(got) == {("SiteGre", gre), ("SiteVlan", vlan)}
+    route = got["SiteGre", gre]
+    assert (route["state"], route["asPath"], route["nextHop"]) == ("Best", "64522", PEER_GRE)
+    told = shown_routes(lab, t.name + "/Router1/SiteGre", "advertised")
+    assert {p for _, p in told} == {t.subnet, t.gateway_subnet, vlan}
+    assert told["SiteGre", vlan]["asPath"] == "64510 64523" and told["SiteGre", vlan]["state"] == "Advertised"
+    assert set(shown_routes(lab, t.name + "/Router1", "best")) == set(got)
+    assert not shown_routes(lab, t.name, "rejected")
+    lines = lab.cli("bgp", "routes", t.name).splitlines()
+    assert lines[0].split()[:2] == ["PREFIX", "PEER"] and all(len(line) <= 80 for line in lines), lines
 
 
 def learnt_by_rest(lab, t, connection):
@@ -145,6 +191,11 @@ def test_policy_map_by_rest_acts_softly(lab):
     with lab.view().api as api:
         received = View(api).routes(lab.vrf(t), "RECEIVED", PEER_VLAN)
     assert b"NoVlan" in received[t.vlan_machine + "/32"].reason
+    rejected = shown_routes(lab, t.name, "rejected")
+    assert set(rejected) == {("SiteVlan", t.vlan_machine + "/32")}
+    route = rejected["SiteVlan", t.vlan_machine + "/32"]
+    assert route["state"] == "Rejected" and "'in'" in route["reason"].lower() and "'NoVlan'" in route["reason"]
+    assert not shown_routes(lab, t.name + "/Router1/SiteVlan", "best")
     assert len(lab.fib(other)) == 2
     peer["policyMapIn"] = None
     lab.nc.put(router_path(t) + "/bgpPeers/SiteVlan", peer)
