@@ -90,6 +90,7 @@ void kind_slot(struct json_reader *r, struct contribution_list *out)
 		.relay_to = json_get_ip(r, "relayTo"),
 	};
 
+	slot.yields = slot.active && json_get_bool(r, "yields");
 	slot.relay = !slot.active && slot.relay_to.family != IP_NONE;
 	json_get_ip_pair(r, "pa", slot.pa);
 	json_get_ip_pair(r, "greVip", slot.gre_vip);

@@ -50,6 +50,9 @@ struct api_slot {
 	struct ip_addr gre_vip[2]; // floating GRE endpoint
 	struct ip_addr vip[2];     // public address whose IKE and ESP this slot takes for all
 	struct ip_addr relay_to;
+	// Active, but about to be another's: works on, answers nobody who asks for its addresses
+	// and asks nobody from them.
+	uint8_t yields;
 };
 
 // -- tenants

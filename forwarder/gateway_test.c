@@ -270,6 +270,37 @@ static void arp_for_a_held_address_is_answered(void **state)
 	kit_expect_arp_reply(*state, 1, kit_vlan(1), KIT_L3_OWN);
 }
 
+// About to be another's: packets still pass both ways, answers are for the new holder to give.
+static void a_slot_that_yields_works_on_and_answers_no_arp(void **state)
+{
+	struct kit *k = *state;
+	const struct api_slot slot = {.slot = 1,
+		.active = 1,
+		.epoch = 4,
+		.pa = {ip_from_v4(KIT_SLOT_PA)},
+		.gre_vip = {ip_from_v4(KIT_SLOT_PA)},
+		.yields = 1};
+	struct testbed_result r;
+
+	assert_true(kit_set(API_TYPE_SLOT, &slot, sizeof(slot)) >= 0);
+	kit_arp(k, 0, 0, KIT_ROUTER, KIT_SLOT_PA);
+	kit_expect_drop(k, DROP_ARP_NOT_OURS);
+	kit_arp(k, 1, kit_vlan(1), KIT_L3_PEER, KIT_L3_OWN);
+	kit_expect_drop(k, DROP_ARP_NOT_OURS);
+	kit_arp(k, 0, 0, KIT_ROUTER, KIT_OWN);
+	kit_expect_arp_reply(k, 0, 0, KIT_OWN);
+	kit_from_host(k, 0, KIT_VM, KIT_SITE, 100);
+	assert_true(kit_take_tx(k, &r));
+	testbed_put(&r);
+	kit_from_gre(k, 0, kit_gre_key(0), KIT_SITE, KIT_VM, 100);
+	assert_true(kit_take_tx(k, &r));
+	testbed_put(&r);
+	// The move was given up.
+	kit_set_slot(k, 4, true);
+	kit_arp(k, 0, 0, KIT_ROUTER, KIT_SLOT_PA);
+	kit_expect_arp_reply(k, 0, 0, KIT_SLOT_PA);
+}
+
 static void arp_for_another_address_is_not_answered(void **state)
 {
 	kit_arp(*state, 0, 0, KIT_ROUTER, KIT_ROUTER + 77);
@@ -439,6 +470,7 @@ int main(void)
 		kit_test(an_outer_checksum_left_to_complete_ends_with_its_header),
 		kit_test(a_former_host_is_accepted_while_the_machine_moves),
 		kit_test(arp_for_a_held_address_is_answered),
+		kit_test(a_slot_that_yields_works_on_and_answers_no_arp),
 		kit_test(arp_for_another_address_is_not_answered),
 		kit_test(a_tenants_gateway_address_is_answered_through_the_tunnel),
 		kit_test(packets_wait_for_the_neighbour_and_then_go),

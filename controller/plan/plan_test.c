@@ -450,8 +450,16 @@ static void a_planned_move_waits_for_the_new_holder_before_and_after(void **stat
 	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
 	assert_true(says(w, "GW2", "\"active\":false"));
 	reach(w, "GW2");
+	// Filled; the holder is to say first that it answers for the addresses no more.
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_true(says(w, "GW1", "\"yields\":true"));
+	assert_true(says(w, "GW1", "\"active\":true"));
+	assert_true(says(w, "GW2", "\"active\":false"));
+	reach(w, "GW1");
 	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
-	// Both work until the new one says that it does, and 150 ms more.
+	assert_false(says(w, "GW2", "yields"));
+	// Both work until the new one says that it does, and 150 ms more; one answers.
+	assert_true(says(w, "GW1", "\"yields\":true"));
 	assert_true(says(w, "GW2", "\"active\":true"));
 	assert_true(says(w, "GW1", "\"active\":true"));
 	assert_true(confirmed(w, "GW2") > before);
@@ -470,6 +478,40 @@ static void a_planned_move_waits_for_the_new_holder_before_and_after(void **stat
 	assert_false(says(w, "GW1", "relayTo"));
 }
 
+static void a_holder_that_never_yields_is_waited_for_in_vain_for_two_seconds(void **state)
+{
+	struct world *w = *state;
+
+	plan_expect_reports(w->plan);
+	add_twins(w, 2, 1, 1);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	reach(w, "GW2");
+	w->now_ms += PLAN_TAKE_MS - 1;
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	w->now_ms++;
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW2");
+}
+
+static void a_holder_that_is_to_stay_answers_again(void **state)
+{
+	struct world *w = *state;
+
+	plan_expect_reports(w->plan);
+	add_twins(w, 2, 1, 1);
+	plan_set_drain(w->plan, "GW1", true);
+	step(w);
+	reach(w, "GW2");
+	assert_true(says(w, "GW1", "\"yields\":true"));
+	plan_set_drain(w->plan, "GW1", false);
+	step(w);
+	assert_string_equal(status(w, "A", "c1").gateway, "GW1");
+	assert_true(says(w, "GW1", "\"active\":true"));
+	assert_false(says(w, "GW1", "yields"));
+}
+
 static void a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same(void **state)
 {
 	struct world *w = *state;
@@ -479,6 +521,7 @@ static void a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same(
 	plan_set_drain(w->plan, "GW1", true);
 	step(w);
 	reach(w, "GW2");
+	reach(w, "GW1");
 	w->now_ms += PLAN_TAKE_MS;
 	step(w);
 	assert_true(says(w, "GW1", "\"relayTo\":\"10.0.1.1\""));
@@ -748,6 +791,8 @@ int main(void)
 		T(a_lost_gateway_is_replaced_by_the_redundant_one_in_one_object_a_slot),
 		T(a_draining_gateway_relays_for_five_seconds),
 		T(a_planned_move_waits_for_the_new_holder_before_and_after),
+		T(a_holder_that_never_yields_is_waited_for_in_vain_for_two_seconds),
+		T(a_holder_that_is_to_stay_answers_again),
 		T(a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same),
 		T(a_gateway_lost_while_it_is_drained_is_taken_over_at_once),
 		T(several_share_what_a_gateway_had_when_none_is_redundant),

@@ -198,7 +198,7 @@ static void leave_pool(struct plan *p, struct gateway *g)
 		return;
 	TAILQ_FOREACH (s, &pool->slots, of_pool) {
 		if (s->moving_to == g)
-			slot_stay(s);
+			slot_stay(p, s);
 	}
 	TAILQ_REMOVE(&pool->gateways, g, of_pool);
 	pool->gateways_len--;
@@ -513,7 +513,7 @@ static void move_slot(struct plan *p, struct slot *s, struct gateway **to)
 	if (target) {
 		go(p, s, target);
 	} else {
-		slot_stay(s);
+		slot_stay(p, s);
 		s->pool->stuck = true;
 	}
 }
@@ -532,7 +532,7 @@ static void move_slots(struct plan *p, struct pool *pool)
 			if (s->move_asked && is_still_good(s))
 				go(p, s, s->moving_to);
 			else
-				slot_stay(s);
+				slot_stay(p, s);
 			continue;
 		}
 		if (!to || from != s->holder) {

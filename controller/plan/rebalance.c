@@ -141,7 +141,7 @@ void pool_rebalance(struct plan *p, struct pool *pool)
 	balance_init(&b, pool);
 	while ((s = next_move(&b, &to))) {
 		carry_over(&b, s, to);
-		slot_stay(s->slot);
+		slot_stay(p, s->slot);
 		slot_move(p, s->slot, b.gateways[to].gateway);
 		s->slot->move_asked = s->slot->moving_to;
 	}

@@ -63,7 +63,7 @@ void slot_attach(struct slot *s, struct gateway *g)
 
 static void stop_relay(struct plan *p, struct slot *s)
 {
-	if (!s->old_holder)
+	if (s->hand_over == HAND_OVER_NONE)
 		return;
 	s->old_holder = NULL;
 	s->hand_over = HAND_OVER_NONE;
@@ -86,7 +86,7 @@ void slot_free(struct plan *p, struct slot *s)
 	while (!TAILQ_EMPTY(&s->carriers.pubs))
 		pub_clear(p, TAILQ_FIRST(&s->carriers.pubs));
 	stop_relay(p, s);
-	slot_stay(s);
+	slot_stay(p, s);
 	detach(s);
 	release(p, s->pa);
 	release(p, s->gre_vip);
@@ -117,7 +117,7 @@ void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool plann
 	struct connection *c;
 
 	stop_relay(p, s);
-	slot_stay(s);
+	slot_stay(p, s);
 	detach(s);
 	slot_attach(s, g);
 	if (!before || before->in.l3_port != g->in.l3_port)
@@ -167,12 +167,34 @@ static void leave(struct plan *p, struct slot *s, struct gateway *g)
 	plan_queue(p, WORK_SLOT, &s->todo);
 }
 
-void slot_stay(struct slot *s)
+static bool is_yielding(const struct slot *s)
 {
+	return s->hand_over == HAND_OVER_YIELDING || s->hand_over == HAND_OVER_YIELDED;
+}
+
+void slot_stay(struct plan *p, struct slot *s)
+{
+	if (is_yielding(s))
+		stop_relay(p, s);
 	if (s->moving_to)
 		s->moving_to->incoming--;
 	s->moving_to = NULL;
 	s->move_asked = false;
+}
+
+// One gateway at a time answers for the slot's addresses: the holder stops to, then the new one
+// begins. Who asks between hears the new one's announcement.
+static bool has_yielded(struct plan *p, struct slot *s)
+{
+	if (s->hand_over == HAND_OVER_NONE || s->hand_over == HAND_OVER_RELAY) {
+		stop_relay(p, s);
+		s->hand_over = HAND_OVER_YIELDING;
+		s->yield_step = p->steps;
+		s->relay_ms = p->now_ms + PLAN_TAKE_MS;
+		TAILQ_INSERT_TAIL(&p->relaying, s, of_relaying);
+		plan_queue(p, WORK_SLOT, &s->todo);
+	}
+	return s->hand_over == HAND_OVER_YIELDED;
 }
 
 void slot_move(struct plan *p, struct slot *s, struct gateway *g)
@@ -180,15 +202,24 @@ void slot_move(struct plan *p, struct slot *s, struct gateway *g)
 	bool asked = s->move_asked;
 
 	if (s->moving_to != g) {
-		slot_stay(s);
+		slot_stay(p, s);
 		s->moving_to = g;
 		s->move_asked = asked;
 		g->incoming++;
 		s->ready_step = p->steps;
 		join(p, s, g);
 	}
-	if (!p->reports || g->reached_step >= s->ready_step)
+	if (p->reports && g->reached_step < s->ready_step)
+		return;
+	if (!p->reports || !s->connections_len || has_yielded(p, s))
 		slot_activate(p, s, g, true);
+}
+
+static void yielded(struct plan *p, struct slot *s)
+{
+	s->hand_over = HAND_OVER_YIELDED;
+	s->relay_ms = p->now_ms + PLAN_TAKE_MS;
+	plan_queue(p, WORK_POOL, &s->pool->todo);
 }
 
 bool slots_reached(struct plan *p, struct gateway *g)
@@ -197,6 +228,10 @@ bool slots_reached(struct plan *p, struct gateway *g)
 	struct slot *s;
 
 	TAILQ_FOREACH (s, &g->held, of_holder) {
+		if (s->hand_over == HAND_OVER_YIELDING && s->yield_step <= g->reached_step) {
+			yielded(p, s);
+			due = true;
+		}
 		if (s->hand_over != HAND_OVER_TAKING || s->ready_step > g->reached_step)
 			continue;
 		s->hand_over = HAND_OVER_TAKEN;
@@ -252,6 +287,8 @@ static void write_slot(struct plan *p, const struct slot *s, const struct gatewa
 	text_open(t, NULL, '{');
 	text_u64(t, "slot", s->number);
 	text_bool(t, "active", s->holder == g || hands_over);
+	if (hands_over || (s->holder == g && is_yielding(s)))
+		text_bool(t, "yields", true);
 	text_u64(t, "epoch", epoch);
 	text_u64(t, "ivEpoch", epoch);
 	text_u64(t, "port", s->pool->in.port);
@@ -378,6 +415,8 @@ void slot_remove(struct plan *p, struct slot *s, struct connection *c)
 static void hand_over_goes_on(struct plan *p, struct slot *s)
 {
 	switch (s->hand_over) {
+	case HAND_OVER_YIELDING:
+	case HAND_OVER_YIELDED: yielded(p, s); break;
 	case HAND_OVER_TAKEN:
 		if (s->relay_ms < 0) {
 			s->relay_ms = p->now_ms + PLAN_UNDER_WAY_MS;
@@ -388,6 +427,8 @@ static void hand_over_goes_on(struct plan *p, struct slot *s)
 		s->hand_over = HAND_OVER_RELAY;
 		s->relay_ms = p->now_ms + PLAN_RELAY_MS;
 		plan_queue(p, WORK_SLOT, &s->todo);
+		if (s->moving_to) // waits for this move's end
+			plan_queue(p, WORK_POOL, &s->pool->todo);
 		break;
 	default: stop_relay(p, s); break;
 	}

@@ -110,8 +110,11 @@ struct gateway {
 // relays for a while.
 enum hand_over {
 	HAND_OVER_NONE,
-	HAND_OVER_TAKING, // the new holder has not reported yet
-	HAND_OVER_TAKEN,  // it has; what is under way arrives yet
+	HAND_OVER_YIELDING, // the holder is to answer for the addresses no more; has not reported
+			    // yet
+	HAND_OVER_YIELDED,  // it has, or had its time; the new holder takes the slot with this step
+	HAND_OVER_TAKING,   // the new holder has not reported yet
+	HAND_OVER_TAKEN,    // it has; what is under way arrives yet
 	HAND_OVER_RELAY,
 };
 
@@ -127,6 +130,7 @@ struct slot {
 	enum hand_over hand_over;
 	struct gateway *old_holder; // while hand_over
 	int64_t relay_ms;           // when hand_over goes on
+	uint64_t yield_step;        // when the holder was told to yield
 	uint64_t epoch, old_epoch;
 	struct ip_addr pa[2], gre_vip[2];
 	struct ip_addr vip[2]; // those it answers for all
@@ -392,7 +396,7 @@ void slot_l3_port_changed(struct plan *p, struct slot *s);
 void slot_activate(struct plan *p, struct slot *s, struct gateway *g, bool planned);
 // Fills the gateway first, if it must be waited for; activates when it is ready.
 void slot_move(struct plan *p, struct slot *s, struct gateway *g);
-void slot_stay(struct slot *s); // gives up a move that has not come to activation
+void slot_stay(struct plan *p, struct slot *s); // gives up a move that has not come to activation
 // The gateway has got further: what waits for it is due at the next step (true), or nothing is.
 bool slots_reached(struct plan *p, struct gateway *g);
 // Audience by the present roles; true if someone is still to leave.

@@ -29,9 +29,10 @@ static bool is_held(const struct packet_meta *meta, const uint8_t *ip)
 
 	if (!l) {
 		local = underlay_unpack(table_find(&underlay_local4, underlay_key4(load32(ip))));
-		return local.kinds && local.port == meta->port && local.vlan == meta->vlan;
+		return local.kinds && local.port == meta->port && local.vlan == meta->vlan &&
+		       !rcu_load(&slot_yields[local.slot]);
 	}
-	if (l->conn->refused)
+	if (l->conn->refused || rcu_load(&slot_yields[l->conn->slot]))
 		return false;
 	for (unsigned i = 0; i < l->addr_count; i++)
 		if (l->addr[i].addr.family == IP_V4 && load32(l->addr[i].addr.bytes) == load32(ip))

@@ -10,6 +10,7 @@
 #include "nd_message.h"
 #include "port.h"
 #include "rcu.h"
+#include "slot/slot.h"
 #include "underlay/underlay.h"
 #include "worker.h"
 
@@ -22,9 +23,10 @@ static bool is_held(const struct packet_meta *meta, const uint8_t *addr)
 	if (!l) {
 		local = underlay_unpack(
 			table_find(&underlay_local6, (struct table_key){words.hi, words.lo}));
-		return local.kinds && local.port == meta->port && local.vlan == meta->vlan;
+		return local.kinds && local.port == meta->port && local.vlan == meta->vlan &&
+		       !rcu_load(&slot_yields[local.slot]);
 	}
-	if (l->conn->refused)
+	if (l->conn->refused || rcu_load(&slot_yields[l->conn->slot]))
 		return false;
 	for (unsigned i = 0; i < l->addr_count; i++)
 		if (l->addr[i].addr.family == IP_V6 && memcmp(l->addr[i].addr.bytes, addr, 16) == 0)

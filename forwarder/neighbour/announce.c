@@ -13,6 +13,7 @@
 #include "nd/nd.h"
 #include "neighbour_impl.h"
 #include "port.h"
+#include "slot/slot.h"
 #include "underlay/underlay.h"
 #include "xmalloc.h"
 
@@ -48,9 +49,12 @@ static bool is_ours(const struct neighbour_key *key)
 
 	if (!l) {
 		local = underlay_find(&key->addr);
-		return local.kinds && local.port == key->port && local.vlan == key->vlan;
+		return local.kinds && local.port == key->port && local.vlan == key->vlan &&
+		       !slot_yields[local.slot];
 	}
-	for (unsigned i = 0; !l->conn->refused && i < l->addr_count; i++)
+	if (l->conn->refused || slot_yields[l->conn->slot])
+		return false;
+	for (unsigned i = 0; i < l->addr_count; i++)
 		if (ip_equal(&l->addr[i].addr, &key->addr))
 			return true;
 	return false;

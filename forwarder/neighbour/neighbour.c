@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conn/conn.h"
 #include "objects.h"
 #include "server.h"
 #include "graph.h"
@@ -18,6 +19,7 @@
 #include "port.h"
 #include "hot.h"
 #include "rcu.h"
+#include "slot/slot.h"
 #include "underlay/underlay.h"
 #include "xmalloc.h"
 
@@ -102,8 +104,18 @@ static void enter(struct neighbour *n, enum neighbour_state state)
 	TAILQ_INSERT_TAIL(&queues[state], n, queue);
 }
 
+// A question says where its sender is: from an address that another gateway is about to take, none.
+static bool may_ask(const struct neighbour_key *key)
+{
+	const struct l3_link *l = l3_link_table[key->port][key->vlan];
+
+	return !l || !slot_yields[l->conn->slot];
+}
+
 static void ask(struct neighbour *n)
 {
+	if (!may_ask(&n->key))
+		return;
 	n->tries++;
 	if (n->key.addr.family == IP_V4)
 		neighbour_arp_ask(&n->key, n->state == NEIGHBOUR_STALE ? &n->mac : NULL);

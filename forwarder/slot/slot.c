@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "serve/refuse.h"
 #include "port.h"
+#include "rcu.h"
 #include "relay/relay.h"
 #include "server.h"
 #include "underlay/underlay.h"
@@ -24,6 +25,8 @@ struct slot {
 
 static struct slot *slots; // [SLOT_MAX]
 
+uint8_t slot_yields[SLOT_MAX];
+
 int slot_init(void)
 {
 	slots = xcalloc(SLOT_MAX, sizeof(*slots));
@@ -34,6 +37,7 @@ void slot_fini(void)
 {
 	free(slots);
 	slots = NULL;
+	memset(slot_yields, 0, sizeof(slot_yields));
 }
 
 bool slot_is_active(uint16_t slot)
@@ -172,8 +176,10 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 		return r;
 	if (s->known && memcmp(&s->api, o, sizeof(*o)) == 0)
 		return API_UNCHANGED;
+	rcu_store(&slot_yields[o->slot], o->yields);
 	r = move_addresses(&s->api, o);
 	if (r < 0) {
+		rcu_store(&slot_yields[o->slot], s->api.yields);
 		move_addresses(o, &s->api);
 		return refuse(ret_error, r, "pa, gre_vip or vip: an address is held already");
 	}
@@ -206,6 +212,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 	if (memcmp(&gone, &s->api, sizeof(gone)) == 0)
 		return API_UNCHANGED;
 	move_addresses(&s->api, &gone);
+	rcu_store(&slot_yields[o->slot], 0);
 	s->api = gone;
 	relay_set(&gone);
 	for (u = LIST_FIRST(&s->users); u; u = next) {
@@ -236,7 +243,7 @@ static int dump(void *ctx, const void *filter, struct api_emit *emit)
 static const struct api_handler handlers[] = {
 	{.type = API_TYPE_SLOT,
 		.size = sizeof(struct api_slot),
-		.min_size = sizeof(struct api_slot),
+		.min_size = offsetof(struct api_slot, yields),
 		.key_size = offsetof(struct api_slot, active),
 		.name = "slot",
 		.set = set,

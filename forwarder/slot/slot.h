@@ -25,6 +25,8 @@ int slot_init(void);
 void slot_fini(void);
 int slot_serve(struct api_server *s);
 bool slot_is_active(uint16_t slot);
+extern uint8_t
+	slot_yields[SLOT_MAX]; // nobody who asks for its addresses is answered; ctl: rw, worker: ro
 const struct api_slot *slot_find(uint16_t slot); // NULL: never heard of
 void slot_join(uint16_t slot, struct slot_user *user);
 void slot_leave(struct slot_user *user);
