@@ -28,6 +28,28 @@ METHOD(backend_t, create_ike_cfg_enumerator, enumerator_t *, backend_t *this, ho
 	return cfg ? enumerator_create_single(cfg, ike_destroy) : NULL;
 }
 
+// libcharon leaves out whoever does not have the suite that was agreed; if that is everybody, the
+// next attempt shall be offered what the first of them has.
+static void prefer_if_none_has_the_suite(ike_sa_t *sa, linked_list_t *peers)
+{
+	enumerator_t *all = peers->create_enumerator(peers);
+	proposal_t *agreed = sa->get_proposal(sa);
+	peer_cfg_t *peer, *first = NULL;
+	bool found = !agreed;
+
+	while (!found && all->enumerate(all, &peer)) {
+		ike_cfg_t *ike = peer->get_ike_cfg(peer);
+
+		found = ike->has_proposal(ike, agreed, FALSE);
+		if (!first)
+			first = peer;
+	}
+	if (!found && first)
+		conn_prefer(sa->get_my_host(sa), sa->get_other_host(sa),
+			conn_of_name(first->get_name(first)));
+	all->destroy(all);
+}
+
 METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, backend_t *this, identification_t *me,
 	identification_t *other)
 {
@@ -38,6 +60,7 @@ METHOD(backend_t, create_peer_cfg_enumerator, enumerator_t *, backend_t *this, i
 	if (!sa || !other)
 		return NULL;
 	list = conn_peer_cfgs(sa->get_my_host(sa), sa->get_other_host(sa), other);
+	prefer_if_none_has_the_suite(sa, list);
 	return enumerator_create_cleaner(list->create_enumerator(list), peers_destroy, list);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The connection table: wanted state, its indices, and the look-ups libcharon makes.
+// The connection table: wanted state and its indices.
 #include <errno.h>
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 
 struct conn_table conn_table;
 
-static void identity_key_of(
+void conn_identity_key(
 	struct identity_key *key, const struct endpoint_key *at, identification_t *id)
 {
 	chunk_t encoding = id->get_encoding(id);
@@ -32,6 +32,7 @@ void conn_table_init(void)
 	map_init(&conn_table.by_id);
 	map_init(&conn_table.by_endpoint);
 	map_init(&conn_table.by_identity);
+	map_init(&conn_table.preferences);
 	conn_table.changed = linked_list_create();
 }
 
@@ -45,13 +46,20 @@ uint32_t conn_of_name(const char *name)
 	return name && name[0] == 'c' ? (uint32_t)strtoul(name + 1, NULL, 10) : 0;
 }
 
+static void endpoint_changed(struct endpoint *e)
+{
+	DESTROY_IF(e->offer);
+	e->offer = NULL;
+	if (e->key.remote.family == IP_NONE)
+		conn_table.any_generation++;
+}
+
 static void endpoint_unlink(struct conn *c)
 {
 	struct endpoint *e = c->endpoint;
 
 	e->conns->remove(e->conns, c, NULL);
-	DESTROY_IF(e->offer);
-	e->offer = NULL;
+	endpoint_changed(e);
 	if (!e->conns->get_count(e->conns)) {
 		map_del(&conn_table.by_endpoint, &e->key, sizeof(e->key));
 		e->conns->destroy(e->conns);
@@ -83,8 +91,7 @@ static void endpoint_link(struct conn *c, const struct endpoint_key *key)
 		e->conns = linked_list_create();
 		map_set(&conn_table.by_endpoint, &e->key, sizeof(e->key), e);
 	}
-	DESTROY_IF(e->offer);
-	e->offer = NULL;
+	endpoint_changed(e);
 	e->conns->insert_last(e->conns, c);
 	c->endpoint = e;
 }
@@ -96,7 +103,7 @@ static void identity_link(struct conn *c, const struct endpoint_key *at)
 	struct identity_key key;
 	struct identity *i;
 
-	identity_key_of(&key, at, id);
+	conn_identity_key(&key, at, id);
 	id->destroy(id);
 	i = map_find(&conn_table.by_identity, &key, sizeof(key));
 	if (!i) {
@@ -182,7 +189,7 @@ static bool indistinguishable(const struct conn *c, const struct api_ike_conn *w
 	struct identity *i;
 	struct conn *first;
 
-	identity_key_of(&key, &at, id);
+	conn_identity_key(&key, &at, id);
 	id->destroy(id);
 	i = map_find(&conn_table.by_identity, &key, sizeof(key));
 	if (!i || i->conns->get_first(i->conns, (void **)&first) != SUCCESS)
@@ -270,114 +277,6 @@ bool conn_get(uint32_t conn, struct api_ike_conn *ret_conn)
 	return c && c->peer;
 }
 
-static struct endpoint *endpoint_find(const struct ip_addr *local, const struct ip_addr *remote)
-{
-	struct endpoint_key key = {*local, *remote};
-
-	return map_find(&conn_table.by_endpoint, &key, sizeof(key));
-}
-
-// The endpoint of exactly this remote, else the one for any remote of that VIP.
-static struct endpoint *endpoint_for(host_t *local, host_t *remote)
-{
-	struct ip_addr me = address_of(local), other = address_of(remote);
-	static const struct ip_addr any;
-	struct endpoint *e = endpoint_find(&me, &other);
-
-	return e ? e : endpoint_find(&me, &any);
-}
-
-bool conn_is_any_remote(const struct ip_addr *local, const struct ip_addr *remote)
-{
-	bool found;
-
-	conn_table.lock->read_lock(conn_table.lock);
-	found = endpoint_find(local, remote);
-	conn_table.lock->unlock(conn_table.lock);
-	return !found;
-}
-
-static bool may_be_meant(const struct api_ike_conn *mine, const struct api_ike_conn *other)
-{
-	return ip_equal(&mine->local, &other->local) &&
-	       (mine->remote.family == IP_NONE || other->remote.family == IP_NONE ||
-		       ip_equal(&mine->remote, &other->remote));
-}
-
-bool conn_shares_address(uint32_t conn)
-{
-	struct conn *mine, *c;
-	bool shares = false;
-	size_t at = 0;
-
-	conn_table.lock->read_lock(conn_table.lock);
-	mine = map_find(&conn_table.by_id, &conn, sizeof(conn));
-	while (mine && !shares && (c = map_next(&conn_table.by_id, &at)))
-		shares = c->peer && c->want.vrf != mine->want.vrf &&
-			 may_be_meant(&mine->want, &c->want);
-	conn_table.lock->unlock(conn_table.lock);
-	return shares;
-}
-
-uint16_t conn_slot(host_t *local, host_t *remote)
-{
-	struct endpoint *e;
-	struct conn *c = NULL;
-	uint16_t slot = 0;
-
-	conn_table.lock->read_lock(conn_table.lock);
-	e = endpoint_for(local, remote);
-	if (e && e->conns->get_first(e->conns, (void **)&c) == SUCCESS)
-		slot = c->want.slot;
-	conn_table.lock->unlock(conn_table.lock);
-	return slot;
-}
-
-// What may be offered before the peer says who it is: the union over the endpoint's connections.
-static ike_cfg_t *make_offer(struct endpoint *e)
-{
-	enumerator_t *conns = e->conns->create_enumerator(e->conns);
-	struct conn *c;
-	ike_cfg_t *offer = NULL;
-
-	while (conns->enumerate(conns, &c)) {
-		char err[API_IKE_ID_SIZE];
-
-		if (!(c->want.flags & API_IKE_F_ENABLED))
-			continue;
-		if (!offer) {
-			offer = conn_make_ike_cfg(&c->want, err, sizeof(err));
-			continue;
-		}
-		for (uint8_t i = 0; i < c->want.proposal_count; i++) {
-			proposal_t *p = proposal_ike(
-				&c->want.proposal[i], (uint8_t)(i + 1), err, sizeof(err));
-
-			if (p && offer->has_proposal(offer, p, TRUE))
-				p->destroy(p);
-			else if (p)
-				offer->add_proposal(offer, p);
-		}
-	}
-	conns->destroy(conns);
-	return offer;
-}
-
-ike_cfg_t *conn_ike_cfg(host_t *local, host_t *remote)
-{
-	struct endpoint *e;
-	ike_cfg_t *offer = NULL;
-
-	conn_table.lock->write_lock(conn_table.lock);
-	e = endpoint_for(local, remote);
-	if (e && !e->offer)
-		e->offer = make_offer(e);
-	if (e && e->offer)
-		offer = e->offer->get_ref(e->offer);
-	conn_table.lock->unlock(conn_table.lock);
-	return offer;
-}
-
 peer_cfg_t *conn_peer_cfg(uint32_t conn)
 {
 	peer_cfg_t *peer = NULL;
@@ -402,43 +301,6 @@ child_cfg_t *conn_child_cfg(uint32_t conn)
 		child = c->child->get_ref(c->child);
 	conn_table.lock->unlock(conn_table.lock);
 	return child;
-}
-
-static void append_identity(
-	linked_list_t *list, const struct endpoint_key *at, identification_t *id)
-{
-	struct identity_key key;
-	struct identity *i;
-	enumerator_t *conns;
-	struct conn *c;
-
-	identity_key_of(&key, at, id);
-	i = map_find(&conn_table.by_identity, &key, sizeof(key));
-	if (!i)
-		return;
-	conns = i->conns->create_enumerator(i->conns);
-	while (conns->enumerate(conns, &c)) {
-		if (c->want.flags & API_IKE_F_ENABLED)
-			list->insert_last(list, c->peer->get_ref(c->peer));
-	}
-	conns->destroy(conns);
-}
-
-linked_list_t *conn_peer_cfgs(host_t *local, host_t *remote, identification_t *id)
-{
-	linked_list_t *list = linked_list_create();
-	struct ip_addr me = address_of(local), other = address_of(remote);
-	struct endpoint_key exact = {me, other}, any = {me, {0}};
-	identification_t *anybody = identification_create_from_string("%any");
-
-	// Exact remote and identity, exact remote with any identity, any remote with the identity.
-	conn_table.lock->read_lock(conn_table.lock);
-	append_identity(list, &exact, id);
-	append_identity(list, &exact, anybody);
-	append_identity(list, &any, id);
-	conn_table.lock->unlock(conn_table.lock);
-	anybody->destroy(anybody);
-	return list;
 }
 
 void conn_each(void (*fn)(void *ctx, const struct api_ike_conn *conn), void *ctx)
@@ -466,6 +328,8 @@ void conn_table_fini(void)
 	map_fini(&conn_table.by_id);
 	map_fini(&conn_table.by_endpoint);
 	map_fini(&conn_table.by_identity);
+	conn_preferences_forget();
+	map_fini(&conn_table.preferences);
 	conn_table.changed->destroy(conn_table.changed);
 	conn_table.lock->destroy(conn_table.lock);
 }

@@ -50,6 +50,16 @@ child_cfg_t *conn_child_cfg(uint32_t conn);
 // peer_cfg_t*, best first: those that may come from `remote` with the identity `id` (ID_ANY: all).
 linked_list_t *conn_peer_cfgs(host_t *local, host_t *remote, identification_t *id);
 
+// The connections a peer may mean that comes from `remote` as `id`, best first; returns how many.
+#define CONN_CANDIDATES 8
+size_t conn_candidates(
+	host_t *local, host_t *remote, identification_t *id, uint32_t ret_conns[CONN_CANDIDATES]);
+// Nobody but this connection's tenant can be meant by a peer that proved nothing.
+bool conn_is_alone_meant(host_t *local, host_t *remote, identification_t *id, uint32_t conn);
+// The suite that was agreed with this remote is not one of the connection it turned out to mean:
+// its next attempt is offered this connection's first.
+void conn_prefer(host_t *local, host_t *remote, uint32_t conn);
+
 // A copy of the connection's secret; empty chunk if none. The caller wipes it.
 chunk_t conn_psk(uint32_t conn);
 // What authentication by `auth` (enum api_ike_auth) needs of ours is stored.
@@ -57,6 +67,9 @@ bool conn_has_credential(uint32_t conn, uint8_t auth);
 // Certificates (CERTIFICATE and CA) and keys of a connection, as new references.
 linked_list_t *conn_certificates(uint32_t conn, enum api_ike_credential_type type);
 void *conn_private_key(uint32_t conn); // private_key_t*
+// The certificate is among the CAs of the connection; the connection's own chain ends in it.
+bool conn_trusts(uint32_t conn, void *ca);          // certificate_t*
+bool conn_is_certified_by(uint32_t conn, void *ca); // certificate_t*
 
 // The connection's IKE_SAs, so that nobody has to look through all tenants' for one's. The listener
 // adds an IKE_SA when it is set up and takes it out when it is destroyed. At most CONN_IKE_SAS.

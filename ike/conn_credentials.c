@@ -197,3 +197,53 @@ void *conn_private_key(uint32_t conn)
 	conn_table.lock->unlock(conn_table.lock);
 	return key;
 }
+
+bool conn_trusts(uint32_t conn, void *ca)
+{
+	certificate_t *cert = ca;
+	bool trusts = false;
+	struct conn *c;
+
+	conn_table.lock->read_lock(conn_table.lock);
+	c = map_find(&conn_table.by_id, &conn, sizeof(conn));
+	for (struct credential *cred = c ? c->credentials : NULL; cred && !trusts;
+		cred = cred->next)
+		trusts = cred->type == API_IKE_CRED_CA && cert->equals(cert, cred->object);
+	conn_table.lock->unlock(conn_table.lock);
+	return trusts;
+}
+
+static bool issued(certificate_t *cert, certificate_t *issuer)
+{
+	return !cert->equals(cert, issuer) && cert->issued_by(cert, issuer, NULL);
+}
+
+static certificate_t *issuer_among(struct conn *c, certificate_t *cert)
+{
+	for (struct credential *cred = c->credentials; cred; cred = cred->next) {
+		if (cred->type == API_IKE_CRED_CERTIFICATE && issued(cert, cred->object))
+			return cred->object;
+	}
+	return NULL;
+}
+
+bool conn_is_certified_by(uint32_t conn, void *ca)
+{
+	struct credential *own;
+	certificate_t *cert = NULL;
+	bool is = false;
+	struct conn *c;
+
+	conn_table.lock->read_lock(conn_table.lock);
+	c = map_find(&conn_table.by_id, &conn, sizeof(conn));
+	own = c ? *credential_at(c, API_IKE_CRED_CERTIFICATE, 0) : NULL;
+	if (own)
+		cert = own->object;
+	// A chain is no longer than the credentials that a connection may have.
+	for (int i = 0; cert && !is && i < CONN_CREDENTIALS; i++) {
+		is = issued(cert, ca);
+		cert = issuer_among(c, cert);
+	}
+	conn_table.lock->unlock(conn_table.lock);
+	return is;
+}

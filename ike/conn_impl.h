@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-// Inside the connection table (conn.c, conn_objects.c, conn_credentials.c, conn_state.c).
+// Inside the connection table (conn.c, conn_match.c, conn_objects.c, conn_credentials.c,
+// conn_state.c).
 //
 // One rwlock; three indices: by id, by (VIP, remote), by (VIP, remote, peer identity). libcharon
 // objects are made once per change of a connection and counted from then on.
@@ -33,7 +34,8 @@ struct conn;
 // All connections of one (VIP, remote): what is offered before the identity is known.
 struct endpoint {
 	struct endpoint_key key;
-	ike_cfg_t *offer; // union of the proposals; NULL: to be made
+	ike_cfg_t *offer;        // union of the proposals; NULL: to be made
+	uint64_t any_generation; // of an exact remote: with those of any remote as of then
 	linked_list_t *conns;
 };
 
@@ -61,7 +63,9 @@ struct conn_table {
 	struct map by_id;
 	struct map by_endpoint;
 	struct map by_identity;
-	linked_list_t *changed; // connection ids, each at most once
+	linked_list_t *changed;  // connection ids, each at most once
+	struct map preferences;  // by (VIP, remote): conn_match.c
+	uint64_t any_generation; // changes with the connections of any remote
 };
 
 extern struct conn_table conn_table;
@@ -72,6 +76,12 @@ peer_cfg_t *conn_make_peer_cfg(const struct api_ike_conn *w, ike_cfg_t *ike);
 child_cfg_t *conn_make_child_cfg(const struct api_ike_conn *w, char *err, size_t err_size);
 // The identity a text names; empty: the address, or anybody if it is IP_NONE.
 identification_t *conn_identity(const char *text, const struct ip_addr *addr);
+
+void conn_identity_key(
+	struct identity_key *key, const struct endpoint_key *at, identification_t *id);
+
+// conn_match.c
+void conn_preferences_forget(void);
 
 // conn_credentials.c
 void conn_credential_free(struct credential *cred);

@@ -4,6 +4,7 @@
 
 #include "conn_impl.h"
 #include "proposal.h"
+#include "prove.h"
 
 ike_cfg_t *conn_make_ike_cfg(const struct api_ike_conn *w, char *err, size_t err_size)
 {
@@ -58,6 +59,8 @@ static auth_cfg_t *make_auth(const struct api_ike_conn *w, bool local)
 	// An empty remote identity accepts any that proves the credential of this connection.
 	auth->add(auth, AUTH_RULE_IDENTITY,
 		local ? conn_identity(w->local_id, &w->local) : conn_identity(w->remote_id, &none));
+	if (!local)
+		auth->add(auth, AUTH_RULE_GROUP, prove_mark(w->conn));
 	return auth;
 }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The credential set: what it yields depends on the connection of the IKE_SA at hand and on nothing
 // else. libcharon's own sets match by identity, so that any tenant's secret could prove any
-// tenant's name; here another tenant's secret is never even looked at.
+// tenant's name. While it is open whose peer this is, the secrets and CAs of all that may be meant
+// are tried, and the one that serves decides (prove.c); what is ours is the connection's alone.
 #include "backend.h"
 
 #include <daemon.h>
 
 #include "conn.h"
+#include "prove.h"
 
 // The connection this thread is working for; 0 outside an IKE_SA.
 static uint32_t conn_at_hand(void)
@@ -20,8 +22,20 @@ static uint32_t conn_at_hand(void)
 struct shared_enumerator {
 	enumerator_t public;
 	shared_key_t *key;
-	bool done;
+	uint32_t conns[CONN_CANDIDATES];
+	size_t len, next;
 };
+
+static shared_key_t *secret_of(uint32_t conn)
+{
+	struct api_ike_conn want;
+	chunk_t psk;
+
+	if (!conn_get(conn, &want) || want.auth != API_IKE_AUTH_PSK)
+		return NULL;
+	psk = conn_psk(conn);
+	return psk.ptr ? shared_key_create(SHARED_IKE, psk) : NULL;
+}
 
 METHOD(enumerator_t, shared_enumerate, bool, struct shared_enumerator *this, va_list args)
 {
@@ -29,9 +43,13 @@ METHOD(enumerator_t, shared_enumerate, bool, struct shared_enumerator *this, va_
 	id_match_t *me, *other;
 
 	VA_ARGS_VGET(args, key, me, other);
-	if (this->done)
+	DESTROY_IF(this->key);
+	this->key = NULL;
+	while (!this->key && this->next < this->len)
+		this->key = secret_of(this->conns[this->next++]);
+	if (!this->key)
 		return FALSE;
-	this->done = TRUE;
+	prove_trying(this->conns[this->next - 1]);
 	*key = this->key;
 	if (me)
 		*me = ID_MATCH_PERFECT;
@@ -42,7 +60,7 @@ METHOD(enumerator_t, shared_enumerate, bool, struct shared_enumerator *this, va_
 
 METHOD(enumerator_t, shared_destroy, void, struct shared_enumerator *this)
 {
-	this->key->destroy(this->key);
+	DESTROY_IF(this->key);
 	free(this);
 }
 
@@ -50,18 +68,14 @@ METHOD(credential_set_t, create_shared_enumerator, enumerator_t *, credential_se
 	shared_key_type_t type, identification_t *me, identification_t *other)
 {
 	struct shared_enumerator *e;
-	chunk_t psk;
 
 	if (type != SHARED_IKE)
-		return NULL;
-	psk = conn_psk(conn_at_hand());
-	if (!psk.ptr)
 		return NULL;
 	INIT(e,
 		.public = {.enumerate = enumerator_enumerate_default,
 			.venumerate = _shared_enumerate,
-			.destroy = _shared_destroy},
-		.key = shared_key_create(SHARED_IKE, psk), );
+			.destroy = _shared_destroy}, );
+	e->len = prove_candidates(e->conns);
 	return &e->public;
 }
 
@@ -134,17 +148,20 @@ static void collect(linked_list_t *into, uint32_t conn, enum api_ike_credential_
 METHOD(credential_set_t, create_cert_enumerator, enumerator_t *, credential_set_t *this,
 	certificate_type_t cert, key_type_t key, identification_t *id, bool trusted)
 {
-	uint32_t conn = conn_at_hand();
+	uint32_t conns[CONN_CANDIDATES], conn = conn_at_hand();
+	size_t len = prove_candidates(conns);
 	linked_list_t *list;
 
-	if (!conn)
+	if (!len)
 		return NULL;
 	list = linked_list_create();
-	collect(list, conn, API_IKE_CRED_CA, cert, key, id);
-	if (!trusted) {
-		collect(list, conn, API_IKE_CRED_CERTIFICATE, cert, key, id);
-		collect(list, conn, API_IKE_CRED_CRL, cert, key, id);
+	for (size_t i = 0; i < len; i++) {
+		collect(list, conns[i], API_IKE_CRED_CA, cert, key, id);
+		if (!trusted)
+			collect(list, conns[i], API_IKE_CRED_CRL, cert, key, id);
 	}
+	if (!trusted)
+		collect(list, conn, API_IKE_CRED_CERTIFICATE, cert, key, id);
 	return enumerator_create_cleaner(list->create_enumerator(list), certs_destroy, list);
 }
 

@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "dial.h"
 #include "exchange_decode.h"
+#include "prove.h"
 
 // What RAS reports when a peer does not answer (connectionErrorReason).
 #define ERROR_NO_ANSWER 809
@@ -45,7 +46,7 @@ static void fail(ike_sa_t *sa, uint32_t error, const char *reason)
 {
 	struct failure f = {error, reason};
 
-	conn_state_update(conn_of_sa(sa), note_failure, &f);
+	conn_state_update(prove_shown_to(sa), note_failure, &f);
 }
 
 static const struct {
@@ -77,8 +78,17 @@ static const struct {
 		"the peer's certificate ends in a CA this connection does not trust"},
 };
 
+// The peer offers suites of several connections at its address, and named itself only afterwards.
+static const char wrong_suite[] =
+	"the suite agreed before the peer named itself is another connection's at its address; the "
+	"next attempt is offered this one's";
+
 METHOD(listener_t, alert, bool, listener_t *this, ike_sa_t *sa, alert_t alert, va_list args)
 {
+	if (alert == ALERT_PEER_AUTH_FAILED && sa && prove_wrong_suite(sa)) {
+		fail(sa, NO_PROPOSAL_CHOSEN, wrong_suite);
+		return TRUE;
+	}
 	for (size_t i = 0; sa && i < countof(alerts); i++) {
 		if (alerts[i].alert == alert) {
 			fail(sa, alerts[i].error, alerts[i].reason);
@@ -140,7 +150,7 @@ METHOD(listener_t, message, bool, listener_t *this, ike_sa_t *sa, message_t *mes
 		message->add_notify(message, FALSE, INITIAL_CONTACT, chunk_empty);
 	if (incoming && !message->get_request(message))
 		note_notifies(sa, message);
-	exchange_decode_and_note(conn_of_sa(sa), message, incoming);
+	exchange_decode_and_note(prove_shown_to(sa), message, incoming);
 	return TRUE;
 }
 
@@ -279,7 +289,7 @@ METHOD(listener_t, ike_state_change, bool, listener_t *this, ike_sa_t *sa, ike_s
 		conn_ike_sa_add(conn_of_sa(sa), sa->get_id(sa));
 	if (state == IKE_DESTROYING) {
 		conn_ike_sa_del(conn_of_sa(sa), sa->get_id(sa));
-		dial_later(conn_of_sa(sa));
+		dial_later(prove_shown_to(sa));
 	}
 	return TRUE;
 }
@@ -290,6 +300,7 @@ listener_t *listener_get(void)
 
 	listener = (listener_t){
 		.alert = _alert,
+		.authorize = prove_authorize,
 		.message = _message,
 		.ike_updown = _ike_updown,
 		.ike_rekey = _ike_rekey,
