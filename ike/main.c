@@ -25,6 +25,7 @@
 #include "backend.h"
 #include "conn.h"
 #include "control.h"
+#include "dial_window.h"
 #include "forwarder.h"
 #include "forwarder_sa.h"
 #include "gateway_net.h"
@@ -107,6 +108,7 @@ static void configure(void)
 	lib->settings->set_bool(lib->settings, "charon.install_routes", FALSE);
 	lib->settings->set_bool(lib->settings, "charon.process_route", FALSE);
 	lib->settings->set_bool(lib->settings, "charon.accept_private_algs", FALSE);
+	lib->settings->set_bool(lib->settings, "charon.reuse_ikesa", FALSE); // spi.c does
 	lib->settings->set_bool(lib->settings, "charon.make_before_break", TRUE);
 	lib->settings->set_bool(lib->settings, "charon.prefer_configured_proposals", TRUE);
 }
@@ -256,6 +258,7 @@ int main(int argc, char **argv)
 	libcharon_deinit();
 	library_deinit();
 	conn_table_fini();
+	dial_window_fini();
 	ring_fini();
 	return rc;
 }

@@ -62,10 +62,35 @@ METHOD(ike_sa_manager_t, by_message, ike_sa_t *, ike_sa_manager_t *this, message
 	return sa;
 }
 
+// The connection's own IKE_SA, newest first, if it can take another child.
+static ike_sa_t *checkout_known(ike_sa_manager_t *this, peer_cfg_t *peer)
+{
+	linked_list_t *known = conn_ike_sas(conn_of_name(peer->get_name(peer)));
+	ike_sa_t *sa = NULL;
+	ike_sa_id_t *id;
+
+	while (known->remove_last(known, (void **)&id) == SUCCESS) {
+		if (!sa)
+			sa = this->checkout(this, id);
+		if (sa && sa->get_state(sa) != IKE_CONNECTING &&
+			sa->get_state(sa) != IKE_ESTABLISHED) {
+			this->checkin(this, sa);
+			sa = NULL;
+		}
+		id->destroy(id);
+	}
+	known->destroy(known);
+	return sa;
+}
+
+// libcharon would look through every tenant's IKE_SAs and wait for each that is in use; it is told
+// not to (charon.reuse_ikesa), since the connection knows its own.
 METHOD(ike_sa_manager_t, by_config, ike_sa_t *, ike_sa_manager_t *this, peer_cfg_t *peer)
 {
-	ike_sa_t *sa;
+	ike_sa_t *sa = checkout_known(this, peer);
 
+	if (sa)
+		return sa;
 	thread_slot = slot_of_peer(peer);
 	sa = original.checkout_by_config(this, peer);
 	thread_slot = 0;
