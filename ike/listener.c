@@ -237,10 +237,16 @@ METHOD(listener_t, ike_updown, bool, listener_t *this, ike_sa_t *sa, bool up)
 	return TRUE;
 }
 
+static void note_ike_rekeyed(struct api_ike_state *s, void *ctx)
+{
+	note_up(s, ctx);
+	s->rekeys_ike++;
+}
+
 METHOD(listener_t, ike_rekey, bool, listener_t *this, ike_sa_t *old, ike_sa_t *new)
 {
 	conn_ike_sa_add(conn_of_sa(new), new->get_id(new));
-	conn_state_update(conn_of_sa(new), note_up, new);
+	conn_state_update(conn_of_sa(new), note_ike_rekeyed, new);
 	return TRUE;
 }
 
@@ -268,6 +274,8 @@ static void note_child_down(struct api_ike_state *s, void *ctx)
 METHOD(listener_t, child_updown, bool, listener_t *this, ike_sa_t *sa, child_sa_t *child, bool up)
 {
 	conn_state_update(conn_of_sa(sa), up ? note_child_up : note_child_down, child);
+	if (up)
+		dial_settled(conn_of_sa(sa));
 	return TRUE;
 }
 
@@ -289,6 +297,7 @@ METHOD(listener_t, ike_state_change, bool, listener_t *this, ike_sa_t *sa, ike_s
 		conn_ike_sa_add(conn_of_sa(sa), sa->get_id(sa));
 	if (state == IKE_DESTROYING) {
 		conn_ike_sa_del(conn_of_sa(sa), sa->get_id(sa));
+		dial_settled(conn_of_sa(sa));
 		dial_later(prove_shown_to(sa));
 	}
 	return TRUE;
