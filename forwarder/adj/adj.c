@@ -88,10 +88,23 @@ void adj_index_free(uint32_t index)
 	rcu_defer(index_free_now, (void *)(uintptr_t)index);
 }
 
+static uint8_t plain_kinds(const struct adj *adj)
+{
+	if (adj->flags & (ADJ_F_OUTER6 | ADJ_F_IPSEC))
+		return 0;
+	switch (adj->type) {
+	case ADJ_GRE:
+	case ADJ_L3: return ADJ_PLAIN_HOST | ADJ_PLAIN_SITE;
+	case ADJ_OVERLAY: return ADJ_PLAIN_SITE;
+	default: return 0;
+	}
+}
+
 void adj_publish(uint32_t index, struct adj *adj)
 {
 	const struct adj *old = adj_table[index];
 
+	adj->plain = plain_kinds(adj);
 	rcu_store(&adj_table[index], adj);
 	adj_free_later(old);
 }

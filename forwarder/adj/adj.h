@@ -31,6 +31,12 @@ enum {
 	ADJ_F_GATEWAY = 1 << 3, // overlay: to another of the tenant's gateways
 };
 
+// Whose packets the short way (plain/) may send here.
+enum {
+	ADJ_PLAIN_HOST = 1 << 0,
+	ADJ_PLAIN_SITE = 1 << 1,
+};
+
 #define ADJ_TEMPLATE_SIZE 72 // IPv6, UDP, VXLAN, inner Ethernet: 70
 #define ADJ_GROUP_BUCKETS 1024
 #define ADJ_GROUP_MAX     16
@@ -52,6 +58,7 @@ struct adj {
 	uint32_t hop;  // index into hop_table
 	uint16_t sum;  // ones' complement sum of the outer IPv4 header without length, id, TOS
 	uint16_t subnet_mtu;
+	uint8_t plain;                    // ADJ_PLAIN_, set by adj_publish()
 	struct meter *meter;              // outbound rate, or NULL
 	const struct adj_group *group;    // ADJ_GROUP
 	uint8_t bytes[ADJ_TEMPLATE_SIZE]; // the template ends at the end, see adj_align()

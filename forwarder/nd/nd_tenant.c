@@ -168,8 +168,7 @@ static void take(struct worker *w, struct rte_mbuf *m)
 {
 	const struct packet_meta *meta = packet_meta(m);
 	uint16_t header = (uint16_t)meta->out, at = (uint16_t)(header + ETH_SIZE), size;
-	const struct subnet_fwd *s = (const struct subnet_fwd *)(uintptr_t)table_find(
-		&subnet_table, subnet_key(meta->hash));
+	const struct subnet_fwd *s = subnet_of_vni(meta->hash);
 	uint8_t bytes[ADVERT_MAX];
 	struct nd_message nd;
 	uint64_t owner = 0;

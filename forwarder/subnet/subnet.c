@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "adj/adj.h"
 #include "drop.h"
@@ -20,14 +21,21 @@
 #include "vrf/vrf.h"
 #include "xmalloc.h"
 
-struct table subnet_table, gateway_table;
+const struct subnet_fwd **subnet_by_vni;
+struct table gateway_table;
 
 static struct map subnets;
 
 int subnet_init(void)
 {
+	size_t size = VNI_MAX * sizeof(*subnet_by_vni);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	subnet_by_vni = p;
 	map_init(&subnets);
-	table_init(&subnet_table);
 	table_init(&gateway_table);
 	return vtep_init();
 }
@@ -64,21 +72,30 @@ static uint64_t router_of(const struct subnet *s)
 	return 0;
 }
 
+static void add_gateway(struct subnet_fwd *f, const struct api_tenant_slot *t)
+{
+	uint64_t slot = (uint64_t)t->slot << 48;
+
+	f->gateway[f->gateway_count] = slot | mac_word(t->mac.bytes);
+	f->gateway_raw[f->gateway_count++] =
+		slot | (uint64_t)load16(t->mac.bytes + 4) << 32 | load32(t->mac.bytes);
+}
+
 static void show(const struct subnet *s)
 {
+	const struct subnet_fwd *old = subnet_by_vni[s->api.vni];
 	struct subnet_fwd *f = hot_alloc(sizeof(*f));
 	const struct tenant_slot *t;
-	uint64_t old;
 
 	f->vrf = s->vrf->index;
 	f->vni = s->api.vni;
 	f->mtu = s->api.mtu;
 	f->encap = s->api.encap;
 	f->mask4 = ~0u;
+	memset(f->gateway_raw, 0xff, sizeof(f->gateway_raw));
 	LIST_FOREACH(t, &s->vrf->tenant_slots, link)
 	if (f->gateway_count < SUBNET_GATEWAYS && slot_is_active(t->api.slot))
-		f->gateway[f->gateway_count++] =
-			(uint64_t)t->api.slot << 48 | mac_word(t->api.mac.bytes);
+		add_gateway(f, &t->api);
 	for (unsigned i = 0; i < s->api.prefix_count; i++) {
 		const struct ip_prefix *p = &s->api.prefix[i];
 
@@ -90,7 +107,7 @@ static void show(const struct subnet *s)
 		f->mask4 = be32(p->len ? ~0u << (32 - p->len) : 0);
 	}
 	f->router = router_of(s);
-	old = table_set(&subnet_table, subnet_key(s->api.vni), (uintptr_t)f);
+	rcu_store(&subnet_by_vni[s->api.vni], f);
 	rcu_defer(hot_free, (void *)(uintptr_t)old);
 }
 
@@ -125,8 +142,9 @@ static int check(const struct api_subnet *o, struct api_error *ret_error)
 
 static void subnet_free(struct subnet *s)
 {
-	uint64_t old = table_set(&subnet_table, subnet_key(s->api.vni), 0);
+	const struct subnet_fwd *old = subnet_by_vni[s->api.vni];
 
+	rcu_store(&subnet_by_vni[s->api.vni], NULL);
 	rcu_defer(hot_free, (void *)(uintptr_t)old);
 	map_del(&subnets, &s->api.vni, sizeof(s->api.vni));
 	LIST_REMOVE(s, link);
@@ -208,7 +226,8 @@ void subnet_fini(void)
 		subnet_free(s);
 	map_fini(&subnets);
 	rcu_synchronize();
-	table_fini(&subnet_table);
+	munmap(subnet_by_vni, VNI_MAX * sizeof(*subnet_by_vni));
+	subnet_by_vni = NULL;
 	table_fini(&gateway_table);
 	vtep_fini();
 }

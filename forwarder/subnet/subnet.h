@@ -16,6 +16,7 @@ struct adj;
 struct api_server;
 struct vrf;
 
+#define VNI_MAX         (1u << 24)
 #define SUBNET_PREFIXES 4
 #define SUBNET_GATEWAYS 4 // tenant slots beside the frame's VNI; more are found in a table
 
@@ -28,19 +29,20 @@ struct subnet_fwd {
 	uint8_t gateway_count;
 	// MAC in the low 48 bits, slot above, of the VRF's tenant slots
 	uint64_t gateway[SUBNET_GATEWAYS];
+	uint64_t gateway_raw[SUBNET_GATEWAYS]; // the same, the MAC as it stands in frames; ~0: none
 	uint32_t prefix4, mask4; // first IPv4 prefix, network order; mask ~0 with 0: none
 	uint64_t router;         // MAC and slot of the IPv6 default gateway held here, or 0
 	uint8_t prefix6_count;
 	struct ip_prefix prefix6[SUBNET_PREFIXES];
 };
 
-extern struct table subnet_table;  // VNI to struct subnet_fwd *
+extern const struct subnet_fwd **subnet_by_vni; // [VNI_MAX], memory follows use; NULL: none
 extern struct table gateway_table; // (VRF index, MAC) to slot held here, or to one elsewhere
 extern struct table local_table;   // (VNI, IPv4 or interned IPv6 address) to its slot and MAC
 
-static inline struct table_key subnet_key(uint32_t vni)
+static inline const struct subnet_fwd *subnet_of_vni(uint32_t vni)
 {
-	return (struct table_key){1, vni};
+	return __atomic_load_n(&subnet_by_vni[vni], __ATOMIC_ACQUIRE);
 }
 
 static inline struct table_key gateway_key(uint32_t vrf, uint64_t mac)

@@ -92,8 +92,7 @@ void overlay_input(struct worker *w, struct overlay_frame *frames, uint16_t len,
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < len; i++) {
-		const struct subnet_fwd *s = (const struct subnet_fwd *)(uintptr_t)table_find(
-			&subnet_table, subnet_key(frames[i].vni));
+		const struct subnet_fwd *s = subnet_of_vni(frames[i].vni);
 
 		if (unlikely(!s || s->encap != encap)) {
 			packet_drop(w, frames[i].m, DROP_VXLAN_UNKNOWN_VNI);

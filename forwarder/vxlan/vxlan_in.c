@@ -36,7 +36,7 @@ static void vxlan_in_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		frames[len].m = m;
 		frames[len].header = header;
 		frames[len].vni = vni_of(h);
-		table_prefetch(&subnet_table, subnet_key(frames[len].vni));
+		rte_prefetch0(&subnet_by_vni[frames[len].vni]);
 		len++;
 	}
 	overlay_input(w, frames, len, API_ENCAP_VXLAN);
