@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "node.h"
 #include "port.h"
 #include "xmalloc.h"
@@ -79,50 +80,90 @@ static void fetch_ahead(struct replay_port *rp, uint32_t n)
 		replay_prefetch(&rp->replay, rp->fetched);
 }
 
-static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+// What a driver sets of a packet that it took from the pool.
+static __rte_always_inline void begin(struct rte_mbuf *m, uint32_t size)
 {
-	struct replay_port *rp = p->priv;
-	const struct replay_header *h = rp->replay.header;
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->ol_flags = 0;
+	m->packet_type = 0;
+	m->pkt_len = size;
+	m->data_len = (uint16_t)size;
+	m->tx_offload = 0;
+}
 
-	if (rp->answers_len)
-		return take_answers(rp, pkts, n);
-	if (rte_pktmbuf_alloc_bulk(rp->pool, pkts, n) < 0)
-		return 0;
+static __rte_always_inline uint16_t take(struct replay_port *rp, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct replay_header *h = rp->replay.header;
+	uint32_t stride = rp->replay.in_stride, size = h->in_size;
+
 	for (uint16_t i = 0; i < n; i++) {
-		replay_write(&rp->replay, rp->next, pkts[i]);
+		const uint8_t *from = rp->replay.in + (size_t)rp->next * stride;
+
+		begin(pkts[i], size);
+		if (h->in_tail)
+			replay_write(&rp->replay, rp->next, pkts[i]);
+		else
+			replay_copy(rte_pktmbuf_mtod(pkts[i], uint8_t *), from, h->in_stored);
 		if (++rp->next == h->count)
 			rp->next = rp->fetched = 0;
 		fetch_ahead(rp, i & 1);
 	}
-	rp->rx_packets += n;
-	rp->rx_bytes += (uint64_t)n * h->in_size;
 	return n;
 }
 
-static void sink(struct replay_port *rp, struct rte_mbuf *m)
+static CPU_TARGET_V3 uint16_t take_v3(struct replay_port *rp, struct rte_mbuf **pkts, uint16_t n)
 {
-	if (!replay_counts(&rp->replay, m)) {
-		if (rp->answers_len < ANSWERS_MAX && replay_answer_arp(&rp->replay, m)) {
-			rp->answers[rp->answers_len++] = m;
-			return;
-		}
-	} else {
-		rp->tx_packets++;
-		rp->tx_bytes += m->pkt_len;
-		if (rp->tx_packets % CHECK_EVERY == 0 && !replay_check(&rp->replay, m))
-			rp->wrong++;
-	}
-	rte_pktmbuf_free(m);
+	return take(rp, pkts, n);
+}
+
+static uint16_t replay_rx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct replay_port *rp = p->priv;
+
+	if (rp->answers_len)
+		return take_answers(rp, pkts, n);
+	if (rte_mempool_get_bulk(rp->pool, (void **)pkts, n) < 0)
+		return 0;
+	if (cpu_level >= CPU_V3)
+		take_v3(rp, pkts, n);
+	else
+		take(rp, pkts, n);
+	rp->rx_packets += n;
+	rp->rx_bytes += (uint64_t)n * rp->replay.header->in_size;
+	return n;
+}
+
+static void sink(struct replay_port *rp, const struct rte_mbuf *m)
+{
+	rp->tx_packets++;
+	rp->tx_bytes += m->pkt_len;
+	if (rp->tx_packets % CHECK_EVERY == 0 && !replay_check(&rp->replay, m))
+		rp->wrong++;
 }
 
 static uint16_t replay_tx(struct port *p, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct replay_port *rp = p->priv;
+	uint32_t size = rp->replay.header->out_size;
+	struct rte_mbuf *done[NODE_VECTOR];
+	unsigned len = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		sink(rp, pkts[i]);
+		struct rte_mbuf *m = pkts[i];
+
+		if (likely(m->pkt_len == size)) {
+			sink(rp, m);
+		} else if (rp->answers_len < ANSWERS_MAX && replay_answer_arp(&rp->replay, m)) {
+			rp->answers[rp->answers_len++] = m;
+			continue;
+		}
+		if (unlikely(m->nb_segs != 1 || m->pool != rp->pool))
+			rte_pktmbuf_free(m);
+		else if (likely(rte_pktmbuf_prefree_seg(m) != NULL))
+			done[len++] = m;
 		fetch_ahead(rp, i & 1);
 	}
+	rte_mempool_put_bulk(rp->pool, (void **)done, len);
 	return n;
 }
 

@@ -83,14 +83,20 @@ static inline void replay_prefetch(const struct replay *r, uint32_t i)
 		__builtin_prefetch(p + at, 0, 0);
 }
 
+// A record's bytes; size is a multiple of REPLAY_CHUNK.
+static inline __attribute__((always_inline)) void replay_copy(
+	uint8_t *to, const uint8_t *from, uint32_t size)
+{
+	for (uint32_t at = 0; at < size; at += REPLAY_CHUNK)
+		__builtin_memcpy(to + at, from + at, REPLAY_CHUNK);
+}
+
 // Appends frame `i` to an empty packet whose buffer was filled with replay_fill_buffer().
 void replay_write(const struct replay *r, uint32_t i, struct rte_mbuf *m);
 void replay_fill_buffer(struct rte_mbuf *m);
 
 // Is this what must come out? False also for a frame that carries no record's number.
 bool replay_check(const struct replay *r, const struct rte_mbuf *m);
-// Cheap look whether it may be one at all: by size.
-bool replay_counts(const struct replay *r, const struct rte_mbuf *m);
 
 // Turns an ARP request into the peer's reply in place; false: it is none.
 bool replay_answer_arp(const struct replay *r, struct rte_mbuf *m);

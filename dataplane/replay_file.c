@@ -190,17 +190,11 @@ void replay_write(const struct replay *r, uint32_t i, struct rte_mbuf *m)
 	const uint8_t *from = r->in + (size_t)i * r->in_stride;
 	uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
 
-	for (uint32_t at = 0; at < h->in_stored; at += REPLAY_CHUNK)
-		memcpy(to + at, from + at, REPLAY_CHUNK);
+	replay_copy(to, from, h->in_stored);
 	if (h->in_tail)
 		write_tail(r, (const void *)(from + h->in_stored), to);
 	m->data_len = (uint16_t)h->in_size;
 	m->pkt_len = h->in_size;
-}
-
-bool replay_counts(const struct replay *r, const struct rte_mbuf *m)
-{
-	return m->pkt_len == r->header->out_size;
 }
 
 // Opens a frame in place, from its SPI on; false: not a peer of ours could.
