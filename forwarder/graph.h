@@ -24,6 +24,7 @@
 	X(ND, nd)                   /* IPv6 neighbours on links */                     \
 	X(ARP_TENANT, arp_tenant)   /* ARP on tenant subnets */                        \
 	X(ND_TENANT, nd_tenant)     /* IPv6 neighbours, routers on tenant subnets */   \
+	X(PLAIN_SITE, plain_site)   /* from esp_in, if nothing is odd: the rest of its way */ \
 	X(IP_FORWARD, ip_forward)   /* inner header, route; up here from local, errors */ \
 	X(ICMP_ERROR, icmp_error)   /* makes errors inside the tenant */               \
 	X(LOCAL, local)             /* for the gateway itself: ping, punt */           \

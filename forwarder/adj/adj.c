@@ -93,6 +93,7 @@ static uint8_t plain_kinds(const struct adj *adj)
 	if (adj->flags & (ADJ_F_OUTER6 | ADJ_F_IPSEC))
 		return 0;
 	switch (adj->type) {
+	case ADJ_ESP:
 	case ADJ_GRE:
 	case ADJ_L3: return ADJ_PLAIN_HOST | ADJ_PLAIN_SITE;
 	case ADJ_OVERLAY: return ADJ_PLAIN_SITE;

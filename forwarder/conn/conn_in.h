@@ -15,9 +15,9 @@ static inline void conn_count_in(struct worker *w, const struct conn_fwd *c, uin
 	k->in_bytes += size;
 }
 
-// Takes m, whose data starts at the inner IP header: may it come in, at this rate; counts it, and
-// passes it to the route lookup.
-static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct conn_fwd *c)
+// m's data starts at the inner IP header: may it come in, at this rate? Counts it. False: it has
+// ended.
+static inline bool conn_admit(struct worker *w, struct rte_mbuf *m, const struct conn_fwd *c)
 {
 	struct packet_meta *meta = packet_meta(m);
 	uint32_t size = rte_pktmbuf_pkt_len(m);
@@ -28,12 +28,19 @@ static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct co
 	meta->source = PACKET_FROM_CONN;
 	if (unlikely(c->refused)) {
 		packet_drop(w, m, c->refused);
-		return;
+		return false;
 	}
 	if (c->meter && unlikely(!meter_take(c->meter, worker_now(w), size))) {
 		packet_drop(w, m, DROP_POLICER_IN);
-		return;
+		return false;
 	}
 	conn_count_in(w, c, size);
-	node_push(w, NODE_IP_FORWARD, m);
+	return true;
+}
+
+// Takes m, and passes it to the route lookup.
+static inline void conn_in(struct worker *w, struct rte_mbuf *m, const struct conn_fwd *c)
+{
+	if (likely(conn_admit(w, m, c)))
+		node_push(w, NODE_IP_FORWARD, m);
 }

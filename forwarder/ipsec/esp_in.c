@@ -96,7 +96,8 @@ static void deliver(struct worker *w, struct rte_mbuf *m, const struct esp_sa *s
 		return;
 	}
 	if (likely(sa->mode == API_SA_TUNNEL)) {
-		conn_in(w, m, c);
+		if (likely(conn_admit(w, m, c)))
+			node_push(w, NODE_PLAIN_SITE, m);
 		return;
 	}
 	meta->conn = c->conn;

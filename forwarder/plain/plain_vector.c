@@ -18,6 +18,10 @@
 #include "subnet/vtep.h"
 #include "underlay/underlay.h"
 
+#define PASTE(a, b, c) a##b##_##c
+#define NAME(a, b, c)  PASTE(a, b, c)
+#define PLAIN(name)    NAME(plain_, name, PLAIN_LEVEL)
+
 #define OUTER_SIZE  (ETH_SIZE + IP4_SIZE)
 #define VXLAN_INNER (OUTER_SIZE + UDP_SIZE + sizeof(struct vxlan_hdr) + ETH_SIZE)
 #define GRE_INNER   (OUTER_SIZE + sizeof(struct gre_hdr) + 4)
@@ -41,8 +45,9 @@ struct lane {
 		} vxlan;
 	} key;
 	uint64_t vtep;
-	uint16_t size; // of the inner packet
-	bool is_gre;
+	uint16_t size;    // of the inner packet
+	bool is_site;     // it came by a connection: GRE,
+	bool is_admitted; // or ESP, and then it was policed and counted
 };
 
 struct passes {
@@ -144,7 +149,7 @@ static __rte_always_inline void vxlan_read(struct lane *l, const struct input *i
 {
 	const uint8_t *eth = frame + VXLAN_INNER - ETH_SIZE;
 
-	l->is_gre = false;
+	l->is_site = false;
 	l->key.vxlan.vni = be32(load32(eth - 4)) >> 8;
 	l->key.vxlan.gateway = (load64(eth) & MAC_MASK) | (uint64_t)in->slot << 48;
 	l->key.vxlan.outer_src = load32(frame + ETH_SIZE + 12);
@@ -156,7 +161,8 @@ static __rte_always_inline void gre_read(struct lane *l, uint8_t *frame)
 {
 	const uint8_t *ip = frame + ETH_SIZE;
 
-	l->is_gre = true;
+	l->is_site = true;
+	l->is_admitted = false;
 	l->key.gre = conn_gre_key(
 		4, load32(ip + 16), load32(ip + 12), true, be32(load32(frame + GRE_INNER - 4)));
 	l->inner = frame + GRE_INNER;
@@ -215,7 +221,7 @@ static __rte_always_inline uint16_t pass_tunnel(struct passes *v, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct lane *l = &v->lane[i];
 
-		if (l->is_gre) {
+		if (l->is_site) {
 			l->from.conn = (const struct conn_fwd *)(uintptr_t)table_find(
 				&conn_gre_table, l->key.gre);
 		} else {
@@ -243,7 +249,7 @@ static __rte_always_inline uint16_t pass_tenant(struct passes *v, uint16_t n)
 		struct lane *l = &v->lane[i];
 		uint32_t vrf;
 
-		if (l->is_gre) {
+		if (l->is_site) {
 			const struct conn_fwd *c = l->from.conn;
 
 			if (unlikely(c->refused || (c->flags & API_CONN_F_GRE_OVER_IPSEC)))
@@ -285,7 +291,7 @@ static __rte_always_inline bool source_is_plain(const struct lane *l, uint32_t v
 {
 	bool own = is_own(l->vrf, src);
 
-	if (l->is_gre)
+	if (l->is_site)
 		return l->vrf->prefixes_complete && !own;
 	return own && vtep_accepted(vtep_word(vrf, l->vtep), l->vtep);
 }
@@ -298,7 +304,7 @@ static __rte_always_inline bool protocol_is_plain(const struct lane *l, uint8_t 
 	if (protocol == IP_PROTO_TCP)
 		return (ip->fragment & be16(0x1fff)) || l->size < IP4_SIZE + 20 ||
 		       !(l->inner[IP4_SIZE + 13] & TCP_SYN);
-	return protocol != IP_PROTO_GRE || !l->is_gre;
+	return protocol != IP_PROTO_GRE || !l->is_site;
 }
 
 static __rte_always_inline uint16_t pass_inner(struct passes *v, uint16_t n)
@@ -339,14 +345,14 @@ static __rte_always_inline uint16_t pass_route(struct worker *w, struct passes *
 		const struct adj *adj = v->adj[i];
 		const struct lane *l = &v->lane[i];
 
-		if (unlikely(!(adj->plain & (l->is_gre ? ADJ_PLAIN_SITE : ADJ_PLAIN_HOST)) ||
+		if (unlikely(!(adj->plain & (l->is_site ? ADJ_PLAIN_SITE : ADJ_PLAIN_HOST)) ||
 			     adj->vrf != v->vrf[i] || l->size > adj->mtu))
 			return i;
 		rte_prefetch0(&hop_table[adj->hop]);
 		rte_prefetch0(&w->conns[adj->conn]);
 		if (adj->meter)
 			rte_prefetch0(adj->meter);
-		if (l->is_gre)
+		if (l->is_site && !l->is_admitted)
 			rte_prefetch0(&w->conns[l->from.conn->conn]);
 	}
 	for (uint16_t i = 0; i < n; i++)
@@ -393,35 +399,61 @@ static __rte_always_inline uint8_t *put_outer(
 	return p - h->size;
 }
 
-// False: to be dropped for its connection's rate.
-static __rte_always_inline bool count(struct worker *w, const struct lane *l, const struct adj *adj)
+// False: over its rate.
+static __rte_always_inline bool admit(struct worker *w, struct rte_mbuf *m, const struct lane *l)
 {
-	if (l->is_gre)
-		conn_count_in(w, l->from.conn, l->size);
-	return adj->type == ADJ_OVERLAY || conn_take_out(w, adj, l->size);
+	const struct conn_fwd *c = l->from.conn;
+
+	if (c->meter && unlikely(!meter_take(c->meter, worker_now(w), l->size)))
+		return false;
+	packet_meta(m)->conn = c->conn;
+	conn_count_in(w, c, l->size);
+	return true;
 }
 
-static __rte_always_inline bool output(struct worker *w, struct rte_mbuf *m, const struct lane *l,
-	const struct adj *adj, uint16_t *id)
+// Unwrapped, as ip_forward would hand it on.
+static __rte_always_inline void output_esp(
+	struct worker *w, struct rte_mbuf *m, const struct lane *l, uint32_t vrf, uint32_t nh)
 {
+	struct packet_meta *meta = packet_meta(m);
+
+	meta->vrf = vrf;
+	meta->out = nh;
+	if (!l->is_site) {
+		meta->source = PACKET_FROM_OVERLAY;
+		meta->slot = (uint16_t)(l->key.vxlan.gateway >> 48);
+	} else if (!l->is_admitted) {
+		meta->source = PACKET_FROM_CONN;
+		meta->slot = l->from.conn->slot;
+	}
+	rte_pktmbuf_adj(m, (uint16_t)(l->inner - rte_pktmbuf_mtod(m, uint8_t *)));
+	node_push(w, NODE_ESP_OUT, m);
+}
+
+static __rte_always_inline bool output(
+	struct worker *w, struct rte_mbuf *m, const struct passes *v, uint16_t i, uint16_t *id)
+{
+	const struct lane *l = &v->lane[i];
+	const struct adj *adj = v->adj[i];
 	const struct hop *h = rcu_load(&hop_table[adj->hop]);
+	bool is_esp = adj->type == ADJ_ESP;
 	uint8_t *p = l->inner;
 
-	if (unlikely(!h || p - ADJ_TEMPLATE_SIZE - sizeof(h->bytes) < (uint8_t *)m->buf_addr))
+	if (unlikely(!is_esp &&
+		     (!h || p - ADJ_TEMPLATE_SIZE - sizeof(h->bytes) < (uint8_t *)m->buf_addr)))
 		return false;
-	if (l->is_gre) {
-		const struct conn_fwd *c = l->from.conn;
-
-		if (c->meter && unlikely(!meter_take(c->meter, worker_now(w), l->size)))
-			return false;
-		packet_meta(m)->conn = c->conn;
-	}
-	if (unlikely(!count(w, l, adj))) {
+	if (l->is_site && !l->is_admitted && unlikely(!admit(w, m, l)))
+		return false;
+	if (!is_esp && adj->type != ADJ_OVERLAY && unlikely(!conn_take_out(w, adj, l->size))) {
 		packet_meta(m)->conn = adj->conn;
 		packet_drop(w, m, DROP_POLICER_OUT);
 		return true;
 	}
 	lower_ttl(p);
+	if (is_esp) {
+		output_esp(w, m, l, v->vrf[i], v->nh[i]);
+		return true;
+	}
 	if (adj->type != ADJ_L3) {
 		p = put_outer(l, adj, h, (*id)++);
 	} else {
@@ -435,9 +467,19 @@ static __rte_always_inline bool output(struct worker *w, struct rte_mbuf *m, con
 	return true;
 }
 
-uint16_t PLAIN_VECTOR(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+static __rte_always_inline uint16_t output_all(
+	struct worker *w, struct rte_mbuf **pkts, const struct passes *v, uint16_t n)
 {
 	uint16_t id = encap_id[w->index].next, done = 0;
+
+	while (done < n && likely(output(w, pkts[done], v, done, &id)))
+		done++;
+	encap_id[w->index].next = id;
+	return done;
+}
+
+uint16_t PLAIN(vector)(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
 	struct passes v;
 
 	n = pass_outer(&v, pkts, n);
@@ -445,8 +487,37 @@ uint16_t PLAIN_VECTOR(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 	n = pass_tenant(&v, n);
 	n = pass_inner(&v, n);
 	n = pass_route(w, &v, n);
-	while (done < n && likely(output(w, pkts[done], &v.lane[done], v.adj[done], &id)))
-		done++;
-	encap_id[w->index].next = id;
-	return done;
+	return output_all(w, pkts, &v, n);
+}
+
+static __rte_always_inline uint16_t pass_site(struct passes *v, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rcu_load(&vrf_fwd_table[packet_meta(pkts[i])->vrf]));
+	for (uint16_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		const struct packet_meta *meta = packet_meta(m);
+		struct lane *l = &v->lane[i];
+
+		if (unlikely(m->nb_segs != 1 || meta->csum_start || meta->flags))
+			return i;
+		l->inner = rte_pktmbuf_mtod(m, uint8_t *);
+		l->size = rte_pktmbuf_data_len(m);
+		l->is_site = l->is_admitted = true;
+		l->vrf = rcu_load(&vrf_fwd_table[meta->vrf]);
+		v->vrf[i] = meta->vrf;
+		if (unlikely(!l->vrf))
+			return i;
+	}
+	return n;
+}
+
+uint16_t PLAIN(site_vector)(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct passes v;
+
+	n = pass_site(&v, pkts, n);
+	n = pass_inner(&v, n);
+	n = pass_route(w, &v, n);
+	return output_all(w, pkts, &v, n);
 }
