@@ -36,8 +36,8 @@ class Gateway:
     def wait_bgp(self):
         wait_for(lambda: self._answers(self.bgp_socket), 10, "isthmus-bgp answers on %s" % self.bgp_socket)
 
-    def start_ike(self):
-        self.ike = self.supervisor.start("isthmus-ike", self.ns)
+    def start_ike(self, **env):
+        self.ike = self.supervisor.start("isthmus-ike", self.ns, **env)
         wait_for(lambda: self._answers(self.ike_socket), 15, "isthmus-ike answers on %s" % self.ike_socket)
         return self.ike
 

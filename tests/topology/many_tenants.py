@@ -67,6 +67,8 @@ class Machines:
             self.sock.bind((dev, 0))
         self.router_mac = {}  # VLAN -> MAC of the gateway there
         self.got = []         # (VLAN, mark) in order of arrival
+        self.deaf_to = None   # a mark's beginning: such packets are only counted
+        self.heard = 0
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -89,7 +91,11 @@ class Machines:
         if kind == ARP:
             self._arp(vlan, frame)
         elif kind == IPV4 and frame[23] == UDP and struct.unpack_from("!H", frame, 36)[0] == PORT:
-            self.got.append((vlan, frame[42:42 + struct.unpack_from("!H", frame, 38)[0] - 8]))
+            mark = frame[42:42 + struct.unpack_from("!H", frame, 38)[0] - 8]
+            if self.deaf_to and mark.startswith(self.deaf_to):
+                self.heard += 1
+            else:
+                self.got.append((vlan, mark))
 
     def _arp(self, vlan, frame):
         operation, sender_mac, sender, _, target = struct.unpack_from("!6xH6s4s6s4s", frame, 14)
@@ -129,11 +135,11 @@ class Side:
         self.router = machine[0].rsplit(".", 1)[0] + ".1"
         self.beyond = other[0].rsplit(".", 1)[0] + ".0/24"
 
-    def start(self, count):
+    def start(self, count, ike_env):
         self.count = count
         self.gateway = Gateway(self.net, self.ns, self.name)
         self.gateway.start_forwarder()
-        self.gateway.start_ike()
+        self.gateway.start_ike(**ike_env)
         with self.gateway.api() as api:
             api.set("underlay_addr", port=0, addr=ip(self.own), prefix_len=24)
             api.set("route", direct.route(0, "0.0.0.0/0", "PORT", 0, self.peer_own))
@@ -206,18 +212,27 @@ def _resident_kb(pid):
 
 
 class Lab:
-    def __init__(self, net, count):
+    def __init__(self, net, count, wire=None, far_ike_env=None):
+        """wire(a namespace): what joins u-gw and u-far there, in place of one cable between the gateways.
+        far_ike_env: further environment of the far end's isthmus-ike."""
         self.net, self.count = net, count
         self.gw = Side(net, "gw", "192.0.2.8", {1: VIP}, "192.0.2.9", INSIDE, OUTSIDE)
         self.far = Side(net, "far", "192.0.2.9", {n: site(n) for n in range(1, count + 1)}, "192.0.2.8", OUTSIDE, INSIDE)
         ends = {side: net.namespace(side.name + "-lan") for side in (self.gw, self.far)}
-        net.link(self.gw.ns, "up0", self.far.ns, "up0", mtu=1500, offload=False)
+        if wire:
+            middle = net.namespace("middle")
+            for side in (self.gw, self.far):
+                net.link(side.ns, "up0", middle, "u-" + side.name, mtu=1500, offload=False)
+            self.wire = wire(middle)
+            net.on_close(self.wire.close)
+        else:
+            net.link(self.gw.ns, "up0", self.far.ns, "up0", mtu=1500, offload=False)
         self.machines = {}
         for side, peer in ((self.gw, OUTSIDE), (self.far, INSIDE)):
             net.link(side.ns, "trunk0", ends[side], "eth0", mtu=1500, offload=False)
             self.machines[side] = Machines(ends[side], "eth0", side.machine, peer[0])
             net.on_close(self.machines[side].close)
-            side.start(count)
+            side.start(count, far_ike_env or {} if side is self.far else {})
 
     def connect(self, dialler=None):
         """All tunnels, up; `dialler` dials them."""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rekeys at the worst moments: both ends at once, every message lost once, late, refused.
+
+Gateways and tenants as in many_tenants.py, with a wire between that loses or delays IKE only
+(ike_wire.py). Each tenant's machines send a numbered probe every 20 ms both ways; an outage is a run of lost ones.
+The lifetimes are short, and bursts of traffic use up the kilobytes of all SAs at about the same time, so
+that both ends want a new one. `./test --long stories` has a day of rekeys: 24, as a child SA of an hour.
+"""
+
+import itertools
+import os
+import threading
+import time
+
+import pytest
+
+from ike_wire import Wire, each_is_lost_once
+from localapi import constants as C
+from many_tenants import Lab, site
+from net import Net, program, wait_for
+
+EVERY_S, OUTAGE_MAX_S = 0.02, 1.0
+LIFE_KB, BURST_BYTES, BURST_PACKET = 1000, 960_000, 1300
+IKE_LIFE_S = 30
+
+
+class Probes:
+    """Numbered packets of every tenant, both ways, from here to stop()."""
+
+    def __init__(self, lab):
+        self.lab, self.sent = lab, []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        for side in (lab.gw, lab.far):
+            lab.machines[side].deaf_to = b"burst"
+        self.thread.start()
+
+    def _run(self):
+        due = time.monotonic()
+        for number in itertools.count():
+            if self.ended.wait(max(0, due - time.monotonic())):
+                return
+            self.sent.append(time.monotonic())
+            for side in (self.lab.gw, self.lab.far):
+                for n in side.numbers():
+                    self.lab.machines[side].send(n, b"probe %d" % number)
+            due = max(due + EVERY_S, time.monotonic())
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join()
+        time.sleep(0.3)  # what is on its way; what would come later counts as lost
+
+    def outages(self):
+        """{(side, tenant): the longest time in which no probe sent arrived}"""
+        worst = {}
+        for side in (self.lab.gw, self.lab.far):
+            got = {}
+            for vlan, mark in self.lab.machines[self.lab.other(side)].got:
+                if mark.startswith(b"probe "):
+                    got.setdefault(vlan, set()).add(int(mark[6:]))
+            for n in side.numbers():
+                worst[side.name, n] = self._longest(got.get(n, set()))
+        return worst
+
+    def _longest(self, arrived):
+        longest, lost_since = 0.0, None
+        for number, at in enumerate(self.sent):
+            if number in arrived:
+                lost_since = None
+            else:
+                lost_since = at if lost_since is None else lost_since
+                longest = max(longest, at + EVERY_S - lost_since)
+        return longest
+
+
+@pytest.fixture
+def net():
+    with Net() as net:
+        yield net
+
+
+def burst(lab, numbers):
+    """Uses up the kilobytes of these tenants' SAs, in both directions at once."""
+    packet = b"burst" + bytes(BURST_PACKET - 5)
+    for i in range(BURST_BYTES // (BURST_PACKET + 28)):
+        for side in (lab.gw, lab.far):
+            for n in numbers:
+                lab.machines[side].send(n, packet)
+        if i % 8 == 0:
+            time.sleep(0.004)
+
+
+def rekeys(side):
+    with side.ike() as api:
+        return {s.conn: (s.rekeys_child, s.rekeys_ike) for s in api.dump("ike_state")}
+
+
+def uses_new_sas(side):
+    """What each tenant sends by has room for another burst."""
+    by_conn = {}
+    with side.gateway.api() as api:
+        for sa in api.dump("sa_stats"):
+            if sa.dir == C["API_SA_OUT"] and sa.packets:
+                by_conn.setdefault(sa.conn, []).append((sa.age_ms, sa.bytes))
+    return all(min(sas)[1] < BURST_BYTES // 4 for sas in by_conn.values())
+
+
+def begin(net, count, far_ike_env=None, **more):
+    lab = Lab(net, count, lambda ns: Wire(ns, "u-gw", "u-far"), far_ike_env)
+    for side in (lab.gw, lab.far):
+        side.tunnels()
+    lab.gw.keying(1, child_life_kb=LIFE_KB, **more)
+    lab.far.keying(3, child_life_kb=LIFE_KB, **more)
+    wait_for(lambda: lab.gw.up() == count, 30, "tunnels are up")
+    lab.meet_routers()
+
+    def warm():
+        for side in (lab.gw, lab.far):
+            lab.send_all(side, b"first")
+        return all(len({v for v, m in lab.machines[s].got if m.startswith(b"first")}) == count for s in (lab.gw, lab.far))
+    wait_for(warm, 20, "a packet of each", step=0.2)
+    return lab
+
+
+def test_rekeys_at_once_with_lost_and_late_messages_leave_no_second_without_a_tunnel(net, long_s):
+    count, cycles = (12, 24) if long_s else (6, 2)
+    lab = begin(net, count, ike_life_s=IKE_LIFE_S)
+    lossy, once = {site(n) for n in range(1, count + 1, 2)}, each_is_lost_once()
+    lab.wire.rule = lambda m: once(m) if m.address in lossy else 0.15
+    started = time.monotonic()
+    probes = Probes(lab)
+    for cycle in range(1, cycles + 1):
+        burst(lab, range(1, count + 1))
+        wait_for(lambda: uses_new_sas(lab.gw) and uses_new_sas(lab.far), 20, "both ends use new SAs, round %d" % cycle, step=0.2)
+    wait_for(lambda: all(r[1] >= max(1, cycles // 12) for r in rekeys(lab.gw).values()),
+             started + IKE_LIFE_S * max(1, cycles // 12) + 15 - time.monotonic(), "every IKE SA has been rekeyed", step=0.5)
+    probes.stop()
+    assert lab.wire.lost > count and lab.wire.delayed > count
+    assert lab.wire.collisions > 0, "both ends asked at the same time"
+    outages = probes.outages()
+    assert max(outages.values()) <= OUTAGE_MAX_S, outages
+    assert lab.gw.up() == lab.far.up() == count
+
+
+def test_a_refused_rekey_leaves_the_old_tunnel_in_use_until_the_next_one(net):
+    """For a while the far end says TS_UNACCEPTABLE to every new child SA (ike/test_refuse_ts.c)."""
+    refuse = net.dir / "refuse"
+    lab = begin(net, 2, {"LD_PRELOAD": program("ike-test-refuse-ts.so"), "ISTHMUS_TEST_REFUSE": refuse,
+                         "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+    probes = Probes(lab)
+    refuse.touch()
+    burst(lab, [1, 2])
+    wait_for(lambda: unacceptable(lab.gw) == 2, 15, "both tenants' rekeys were refused", step=0.1)
+    refuse.unlink()
+    wait_for(lambda: uses_new_sas(lab.gw) and uses_new_sas(lab.far), 40, "the next rekey succeeds", step=0.2)
+    probes.stop()
+    outages = probes.outages()
+    assert max(outages.values()) <= OUTAGE_MAX_S, outages
+    assert lab.gw.up() == lab.far.up() == 2
+
+
+def unacceptable(side):
+    """Connections that were told or have told TS_UNACCEPTABLE."""
+    with side.ike() as api:
+        return len({e.conn for n in side.numbers() for e in api.dump("ike_exchange", conn=n)
+                    if b"TS_UNACCEPTABLE" in e.text and e.exchange == 36})
