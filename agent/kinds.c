@@ -18,6 +18,8 @@ const struct kind kinds[] = {
 	{"policyMap", false, kind_policy_map},
 	{"credential", true, kind_credential},
 	{"watch", false, kind_watch},
+	{"vipSlot", false, kind_vip_slot},
+	{"vipRemote", false, kind_vip_remote},
 };
 const size_t kind_len = sizeof(kinds) / sizeof(*kinds);
 

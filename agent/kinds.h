@@ -32,3 +32,5 @@ void kind_bgp_peer(struct json_reader *r, struct contribution_list *out);
 void kind_policy_map(struct json_reader *r, struct contribution_list *out);
 void kind_credential(struct json_reader *r, struct contribution_list *out);
 void kind_watch(struct json_reader *r, struct contribution_list *out);
+void kind_vip_slot(struct json_reader *r, struct contribution_list *out);
+void kind_vip_remote(struct json_reader *r, struct contribution_list *out);

@@ -375,6 +375,35 @@ static void whom_to_watch_becomes_bfd_that_vouches_for_workers(void **state)
 	contribution_list_free(&t.list);
 }
 
+static void a_shared_public_address_becomes_where_to_relay(void **state)
+{
+	const struct api_vip_slot *where;
+	const struct api_vip_remote *remote;
+	const struct api_slot *slot;
+	struct translated t;
+
+	translate("vipSlot", "40.0.0.1/2",
+		"{'vip':'40.0.0.1','slot':2,'port':1,'vlan':7,'pa':'10.0.1.2'}", &t);
+	where = local_object(&t, API_TYPE_VIP_SLOT);
+	assert_non_null(where);
+	assert_int_equal(where->slot, 2);
+	assert_int_equal(where->port, 1);
+	assert_int_equal(where->vlan, 7);
+	assert_int_equal(where->pa.bytes[3], 2);
+	contribution_list_free(&t.list);
+	translate("vipRemote", "40.0.0.1/any", "{'vip':'40.0.0.1','slot':3}", &t);
+	remote = local_object(&t, API_TYPE_VIP_REMOTE);
+	assert_non_null(remote);
+	assert_int_equal(remote->remote.family, IP_NONE);
+	assert_int_equal(remote->slot, 3);
+	contribution_list_free(&t.list);
+	translate("slot", "3", "{'slot':3,'active':true,'epoch':9,'vipUsed':['40.0.0.1']}", &t);
+	slot = local_object(&t, API_TYPE_SLOT);
+	assert_non_null(slot);
+	assert_int_equal(slot->vip_used[0].bytes[0], 40);
+	contribution_list_free(&t.list);
+}
+
 static bool sees_within(struct watch *w, const char *remote, uint8_t code, uint32_t detection_us)
 {
 	struct api_bfd_state state = {.state = code, .detection_us = detection_us};
@@ -450,6 +479,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whom_to_watch_becomes_bfd_that_vouches_for_workers),
+		cmocka_unit_test(a_shared_public_address_becomes_where_to_relay),
 		cmocka_unit_test(votes_name_only_who_was_seen_before),
 		cmocka_unit_test(a_slot_that_was_denied_never_comes_back_under_that_epoch),
 		cmocka_unit_test(defaults_of_an_ipsec_connection_are_the_apis),

@@ -95,9 +95,39 @@ void kind_slot(struct json_reader *r, struct contribution_list *out)
 	json_get_ip_pair(r, "pa", slot.pa);
 	json_get_ip_pair(r, "greVip", slot.gre_vip);
 	json_get_ip_pair(r, "vip", slot.vip);
+	json_get_ip_pair(r, "vipUsed", slot.vip_used);
 	if (!slot.slot)
 		json_reader_fail(r, "slot: missing");
 	add(out, API_TYPE_SLOT, &slot, sizeof(slot));
+}
+
+// A slot behind a public address, which this gateway may have to relay to.
+void kind_vip_slot(struct json_reader *r, struct contribution_list *out)
+{
+	struct api_vip_slot slot = {
+		.vip = json_get_ip(r, "vip"),
+		.slot = (uint16_t)json_get_uint(r, "slot", 4095),
+		.port = (uint16_t)json_get_uint(r, "port", UINT16_MAX),
+		.vlan = (uint16_t)json_get_uint(r, "vlan", 4094),
+		.pa = json_get_ip(r, "pa"),
+	};
+
+	if (!slot.slot || slot.vip.family == IP_NONE || slot.pa.family == IP_NONE)
+		json_reader_fail(r, "slot, vip or pa: missing");
+	add(out, API_TYPE_VIP_SLOT, &slot, sizeof(slot));
+}
+
+void kind_vip_remote(struct json_reader *r, struct contribution_list *out)
+{
+	struct api_vip_remote remote = {
+		.vip = json_get_ip(r, "vip"),
+		.remote = json_get_ip(r, "remote"),
+		.slot = (uint16_t)json_get_uint(r, "slot", 4095),
+	};
+
+	if (!remote.slot || remote.vip.family == IP_NONE)
+		json_reader_fail(r, "slot or vip: missing");
+	add(out, API_TYPE_VIP_REMOTE, &remote, sizeof(remote));
 }
 
 // BFD with the other gateways of the pool. Their sessions vouch for the workers on both sides.

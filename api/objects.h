@@ -53,6 +53,29 @@ struct api_slot {
 	// Active, but about to be another's: works on, answers nobody who asks for its addresses
 	// and asks nobody from them.
 	uint8_t yields;
+	uint8_t pad[3];
+	// Public addresses that its connections use. Those that are not in `vip` are answered for
+	// elsewhere: what comes for them was relayed here.
+	struct ip_addr vip_used[2];
+};
+
+// A slot behind a public address that this gateway may answer for: while the slot is held elsewhere
+// its IKE and ESP are relayed to its PA by IP-in-IP.
+struct api_vip_slot {
+	struct ip_addr vip;
+	uint16_t slot;
+	// end of key
+	uint16_t port, vlan; // where the PA lives
+	uint16_t pad;
+	struct ip_addr pa;
+};
+
+// Which slot a first IKE message from that address belongs to.
+struct api_vip_remote {
+	struct ip_addr vip, remote; // remote IP_NONE: any that has none of its own
+	// end of key
+	uint16_t slot;
+	uint16_t pad;
 };
 
 // -- tenants

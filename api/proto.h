@@ -92,6 +92,8 @@ enum api_type {
 	API_TYPE_BFD,           // api/bfd.h
 	API_TYPE_SA_GRANT,      // struct api_sa_grant
 	API_TYPE_FENCE,         // api/api_fence.h
+	API_TYPE_VIP_SLOT,      // struct api_vip_slot
+	API_TYPE_VIP_REMOTE,    // struct api_vip_remote
 	// forwarder, reported state
 	API_TYPE_CONN_STATS = 64, // struct api_conn_stats
 	API_TYPE_COUNTER,         // struct api_counter

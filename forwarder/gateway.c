@@ -27,6 +27,7 @@
 #include "slot/slot.h"
 #include "subnet/subnet.h"
 #include "underlay/underlay.h"
+#include "vip/vip.h"
 #include "vrf/vrf.h"
 
 #define TICK_MS 100
@@ -43,6 +44,7 @@ static const struct {
 	{route_init, route_fini, route_serve},
 	{underlay_init, underlay_fini, underlay_serve},
 	{relay_init, relay_fini, NULL},
+	{vip_init, vip_fini, vip_serve},
 	{slot_init, slot_fini, slot_serve},
 	{subnet_init, subnet_fini, subnet_serve},
 	{tenant_slot_init, tenant_slot_fini, tenant_slot_serve},

@@ -20,6 +20,7 @@
 	X(ESP_IN, esp_in)           /* ESP, plain or in UDP */                         \
 	X(GRE_IN, gre_in)           /* GRE connections, NVGRE */                       \
 	X(IKE_PUNT, ike_punt)       /* IKE for its daemon */                           \
+	X(VIP_RELAY, vip_relay)     /* IKE, ESP of a slot whose address is ours, held elsewhere */ \
 	X(L3_IN, l3_in)             /* L3 connections */                               \
 	X(ND, nd)                   /* IPv6 neighbours on links */                     \
 	X(ARP_TENANT, arp_tenant)   /* ARP on tenant subnets */                        \

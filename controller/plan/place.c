@@ -48,16 +48,6 @@ static bool offers_gre(const struct pool *pool, enum ip_family family)
 	return false;
 }
 
-// The public address that an IPsec connection uses: the first of the remote's version.
-static struct ip_addr vip_of(const struct pool *pool, const struct ip_addr *remote)
-{
-	for (size_t i = 0; i < pool->in.vip_len; i++) {
-		if (remote->family == IP_NONE || pool->in.vip[i].family == remote->family)
-			return pool->in.vip[i];
-	}
-	return (struct ip_addr){0};
-}
-
 // -- keys: what must not, or must, be in one slot
 
 static void make_key(
@@ -73,7 +63,7 @@ static void make_key(
 		k->has_key = c->in.has_key;
 		k->gre_key = c->in.has_key ? c->in.gre_key : 0;
 	} else {
-		k->vip = vip_of(s->pool, &c->in.remote);
+		k->vip = vip_of(s->pool, c->in.remote.family);
 	}
 }
 
@@ -100,6 +90,8 @@ static void key_take(struct plan *p, struct connection *c, struct slot *s)
 		make_key(c, s, &k->key);
 		k->slot = s;
 		map_set(&p->conn_keys, &k->key, sizeof(k->key), k);
+		if (c->in.type == PLAN_CONN_IPSEC)
+			vips_tell_remote(p, k);
 	}
 	k->uses++;
 	c->by_key = k;
@@ -112,6 +104,7 @@ static void key_drop(struct plan *p, struct connection *c)
 	c->by_key = NULL;
 	if (!k || --k->uses)
 		return;
+	pub_clear(p, &k->pub);
 	map_del(&p->conn_keys, &k->key, sizeof(k->key));
 	free(k);
 }
@@ -328,7 +321,7 @@ static enum plan_wait unservable(const struct pool *pool, const struct connectio
 {
 	if (c->in.type == PLAN_CONN_GRE && !offers_gre(pool, c->in.remote.family))
 		return PLAN_WAIT_ADDRESS;
-	if (c->in.type == PLAN_CONN_IPSEC && !vip_of(pool, &c->in.remote).family)
+	if (c->in.type == PLAN_CONN_IPSEC && !vip_of(pool, c->in.remote.family).family)
 		return PLAN_WAIT_ADDRESS;
 	return PLAN_WAIT_NONE;
 }

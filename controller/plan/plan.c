@@ -76,6 +76,7 @@ void plan_free(struct plan *p)
 	clear_result(p);
 	rows_fini(p);
 	addresses_fini(p);
+	vips_fini(p);
 	audience_fini(&p->hosts_audience);
 	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
 		map_fini(maps[i]);

@@ -742,6 +742,86 @@ static void the_vip_belongs_to_the_lowest_slot_in_use(void **state)
 	assert_non_null(strstr(views_get(&w->views, "GW1", "slot", "2"), "\"vip\":[\"40.0.0.1\"]"));
 }
 
+static void add_ipsec(struct world *w, const char *tenant, const char *remote, uint64_t kbps)
+{
+	struct plan_connection c = {.tenant = tenant,
+		.name = "c",
+		.ref = "",
+		.type = PLAN_CONN_IPSEC,
+		.enabled = true,
+		.in_kbps = kbps,
+		.out_kbps = kbps};
+
+	if (remote)
+		c.remote = ip(remote);
+	plan_set_connection(w->plan, &c);
+}
+
+static const char *where(struct world *w, const char *gateway, uint16_t slot)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "40.0.0.1/%u", slot);
+	return views_get(&w->views, gateway, "vipSlot", key);
+}
+
+static const char *whose(struct world *w, const char *gateway, const char *remote)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "40.0.0.1/%s", remote);
+	return views_get(&w->views, gateway, "vipRemote", key);
+}
+
+static void who_may_answer_for_a_vip_is_told_what_is_behind_it(void **state)
+{
+	struct world *w = *state;
+	uint16_t a, b;
+	char text[96];
+
+	add_pool(w, "default", 1, 1000000);
+	for (int i = 1; i <= 3; i++)
+		add_gateway(w, (const char *[]){"", "GW1", "GW2", "GW3"}[i], "default");
+	add_tenant(w, "A", 5001);
+	add_tenant(w, "B", 5002);
+	add_ipsec(w, "A", "20.0.0.1", 400000);
+	add_ipsec(w, "B", NULL, 400000);
+	step(w);
+	a = status(w, "A", "c").slot;
+	b = status(w, "B", "c").slot;
+	assert_string_equal(status(w, "A", "c").gateway, "GW1");
+	assert_string_equal(status(w, "B", "c").gateway, "GW2");
+	// GW1 has the address, GW3 may take its slot, GW2 neither.
+	for (int i = 1; i <= 3; i += 2) {
+		const char *g = i == 1 ? "GW1" : "GW3";
+
+		snprintf(text, sizeof(text), "\"slot\":%u,\"port\":0,\"vlan\":0,\"pa\":\"10.0.1.",
+			b);
+		assert_non_null(where(w, g, a));
+		assert_non_null(strstr(where(w, g, b), text));
+		snprintf(text, sizeof(text), "\"remote\":\"20.0.0.1\",\"slot\":%u", a);
+		assert_non_null(strstr(whose(w, g, "20.0.0.1"), text));
+		snprintf(text, sizeof(text), "{\"vip\":\"40.0.0.1\",\"slot\":%u}", b);
+		assert_string_equal(whose(w, g, "any"), text);
+	}
+	assert_null(where(w, "GW2", a));
+	assert_null(whose(w, "GW2", "any"));
+	snprintf(text, sizeof(text), "%u", b);
+	assert_non_null(
+		strstr(views_get(&w->views, "GW2", "slot", text), "\"vipUsed\":[\"40.0.0.1\"]"));
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	step(w);
+	assert_non_null(where(w, "GW3", b));
+	plan_del_connection(w->plan, "A", "c"); // now GW2 has the address
+	step(w);
+	assert_non_null(where(w, "GW2", b));
+	assert_null(where(w, "GW2", a));
+	assert_null(whose(w, "GW2", "20.0.0.1"));
+	plan_del_connection(w->plan, "B", "c");
+	step(w);
+	assert_null(whose(w, "GW2", "any"));
+}
+
 static void the_reflector_and_its_clients_are_told_of_each_other(void **state)
 {
 	struct world *w = *state;
@@ -803,6 +883,7 @@ int main(void)
 		T(a_slot_without_a_holder_is_granted_no_more_than_one_gateway_carries),
 		T(an_active_gateway_that_falls_idle_becomes_redundant_where_one_is_missing),
 		T(the_vip_belongs_to_the_lowest_slot_in_use),
+		T(who_may_answer_for_a_vip_is_told_what_is_behind_it),
 		T(the_reflector_and_its_clients_are_told_of_each_other),
 	};
 

@@ -90,6 +90,7 @@ void pool_unref(struct plan *p, struct pool *pool)
 void plan_set_pool(struct plan *p, const struct plan_pool *in)
 {
 	struct pool *pool = pool_ref(p, in->name);
+	struct slot *s;
 
 	clear_input(&pool->in);
 	copy_input(&pool->in, in);
@@ -98,6 +99,8 @@ void plan_set_pool(struct plan *p, const struct plan_pool *in)
 	pool->defined = true;
 	pool->uses--;
 	pool->retry |= pool->waiting_len;
+	TAILQ_FOREACH (s, &pool->slots, of_pool)
+		plan_queue(p, WORK_SLOT, &s->todo);
 	plan_queue(p, WORK_POOL, &pool->todo);
 }
 
@@ -658,78 +661,6 @@ void pools_settle(struct plan *p)
 		next = TAILQ_NEXT(pool, of_settling);
 		if (p->now_ms >= pool->settle_ms)
 			carry(p, pool, true);
-	}
-}
-
-// -- public addresses
-
-static bool has_vip(const struct pool *pool, const struct ip_addr *vip)
-{
-	for (size_t i = 0; i < pool->in.vip_len; i++) {
-		if (ip_equal(&pool->in.vip[i], vip))
-			return true;
-	}
-	return false;
-}
-
-// The lowest slot in use of all pools behind that address.
-static struct slot *vip_slot(struct plan *p, const struct ip_addr *vip)
-{
-	struct slot *s, *best = NULL;
-	struct pool *pool;
-	size_t at = 0;
-
-	while ((pool = map_next(&p->pools, &at))) {
-		if (!has_vip(pool, vip))
-			continue;
-		TAILQ_FOREACH (s, &pool->slots, of_pool) {
-			plan_read(p);
-			if (s->connections_len)
-				break;
-		}
-		if (s && (!best || s->number < best->number))
-			best = s;
-	}
-	return best;
-}
-
-static void give_vip(struct plan *p, struct slot *s, const struct ip_addr *vip)
-{
-	int i = vip->family == IP_V6;
-
-	if (ip_equal(&s->vip[i], vip))
-		return;
-	s->vip[i] = *vip;
-	plan_queue(p, WORK_SLOT, &s->todo);
-}
-
-static void take_vip(
-	struct plan *p, struct pool *pool, const struct ip_addr *vip, const struct slot *except)
-{
-	int i = vip->family == IP_V6;
-	struct slot *s;
-
-	TAILQ_FOREACH (s, &pool->slots, of_pool) {
-		plan_read(p);
-		if (s == except || !ip_equal(&s->vip[i], vip))
-			continue;
-		s->vip[i] = (struct ip_addr){0};
-		plan_queue(p, WORK_SLOT, &s->todo);
-	}
-}
-
-void pool_vips(struct plan *p, struct pool *pool)
-{
-	for (size_t i = 0; i < pool->in.vip_len; i++) {
-		const struct ip_addr *vip = &pool->in.vip[i];
-		struct slot *s = vip_slot(p, vip);
-		struct pool *other;
-		size_t at = 0;
-
-		while ((other = map_next(&p->pools, &at)))
-			take_vip(p, other, vip, s);
-		if (s)
-			give_vip(p, s, vip);
 	}
 }
 

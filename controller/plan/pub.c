@@ -23,6 +23,8 @@ static const char *const kind_names[PLAN_KINDS] = {
 	[PLAN_KIND_POLICY_MAP] = "policyMap",
 	[PLAN_KIND_CREDENTIAL] = "credential",
 	[PLAN_KIND_WATCH] = "watch",
+	[PLAN_KIND_VIP_SLOT] = "vipSlot",
+	[PLAN_KIND_VIP_REMOTE] = "vipRemote",
 	[PLAN_KIND_HOST_SUBNET] = "hostSubnet",
 	[PLAN_KIND_HOST_ROUTE] = "hostRoute",
 };

@@ -85,6 +85,7 @@ void slot_free(struct plan *p, struct slot *s)
 		untell(p, s, s->told_len - 1);
 	while (!TAILQ_EMPTY(&s->carriers.pubs))
 		pub_clear(p, TAILQ_FIRST(&s->carriers.pubs));
+	vips_drop(p, s);
 	stop_relay(p, s);
 	slot_stay(p, s);
 	detach(s);
@@ -152,6 +153,7 @@ static void join(struct plan *p, struct slot *s, struct gateway *g)
 	if (audience_has(&s->carriers, g))
 		return;
 	audience_join(p, &s->carriers, g);
+	vips_join(p, s, g);
 	TAILQ_FOREACH (ts, &s->tenant_slots, of_slot)
 		audience_join(p, &ts->tenant->audience, g);
 	plan_queue(p, WORK_SLOT, &s->todo);
@@ -162,6 +164,7 @@ static void leave(struct plan *p, struct slot *s, struct gateway *g)
 	struct tenant_slot *ts;
 
 	audience_leave(p, &s->carriers, g);
+	vips_leave(p, s, g);
 	TAILQ_FOREACH (ts, &s->tenant_slots, of_slot)
 		audience_leave(p, &ts->tenant->audience, g);
 	plan_queue(p, WORK_SLOT, &s->todo);
@@ -282,6 +285,7 @@ static void write_slot(struct plan *p, const struct slot *s, const struct gatewa
 	bool hands_over = slot_hands_over(s, g);
 	uint64_t epoch = hands_over ? s->old_epoch : s->epoch;
 	struct text *t = &p->text;
+	struct ip_addr vip[2];
 
 	text_reset(t);
 	text_open(t, NULL, '{');
@@ -296,6 +300,8 @@ static void write_slot(struct plan *p, const struct slot *s, const struct gatewa
 	text_ips(t, "pa", s->pa, 2);
 	text_ips(t, "greVip", s->gre_vip, 2);
 	text_ips(t, "vip", s->vip, 2);
+	if (vip_used(s, vip))
+		text_ips(t, "vipUsed", vip, 2);
 	if (g == s->old_holder && !hands_over)
 		text_ip(t, "relayTo", s->pa[0].family ? &s->pa[0] : &s->pa[1]);
 	text_close(t, '}');
@@ -347,6 +353,7 @@ void slot_work(struct plan *p, struct slot *s)
 		s->row_changed = true;
 	}
 	slot_tell(p, s);
+	vips_tell_slot(p, s);
 	if (s->row_changed)
 		rows_of_slot(p, s, false);
 	s->row_changed = false;

@@ -134,6 +134,7 @@ struct slot {
 	uint64_t epoch, old_epoch;
 	struct ip_addr pa[2], gre_vip[2];
 	struct ip_addr vip[2]; // those it answers for all
+	struct pub vip_pub[2]; // where it is, for who answers for its connections' addresses
 	uint32_t connections_len;
 	uint32_t of_type[PLAN_CONN_TYPES];
 	struct capacity_load load;
@@ -270,6 +271,13 @@ struct conn_key {
 	} key;
 	struct slot *slot;
 	uint32_t uses;
+	struct pub pub; // IPsec: that the remote's first message is for the slot
+};
+
+// A public address: whoever carries the slot that answers for it is told what is behind it.
+struct vip {
+	struct ip_addr addr;
+	struct audience audience;
 };
 
 struct router {
@@ -302,6 +310,7 @@ struct policy {
 struct plan {
 	struct map pools, gateways, networks, tenants, subnets, hosts, connections, routers, peers,
 		policies, prefixes, conn_keys;
+	struct map vips;
 	struct map addresses; // provider addresses taken: struct provider_addr
 	struct map reservations;
 	struct map loaded; // rows of plan_load() not claimed yet: struct row
@@ -378,8 +387,7 @@ void watch_tell(struct plan *p, struct gateway *g); // watch.c
 void pool_freed(struct plan *p, struct pool *pool);
 int64_t gateway_room(const struct gateway *g); // kbit/s left, of what also is to come
 bool slot_fits(const struct slot *s, const struct gateway *g);
-void pool_vips(struct plan *p, struct pool *pool); // to the lowest slot in use
-bool gateway_takes(const struct gateway *g);       // may get new work
+bool gateway_takes(const struct gateway *g); // may get new work
 struct gateway *gateway_find(const struct plan *p, const char *name);
 struct gateway *gateway_get(struct plan *p, const char *name);
 
@@ -387,6 +395,18 @@ struct gateway *gateway_get(struct plan *p, const char *name);
 void pool_rebalance(struct plan *p, struct pool *pool); // if that is wished and was not done yet
 // Gives up connections, highest shed priority first, of the slot and of the gateway, until it fits.
 void pool_shed(struct plan *p, struct slot *s, struct gateway *to);
+
+// vip.c
+void vips_fini(struct plan *p);
+void pool_vips(struct plan *p, struct pool *pool);              // to the lowest slot in use
+struct ip_addr vip_of(const struct pool *pool, uint8_t family); // IP_NONE: the first of any version
+// Those that the slot's IPsec connections use, by IP version. False: none.
+bool vip_used(const struct slot *s, struct ip_addr ret_vip[2]);
+void vips_join(struct plan *p, struct slot *s, struct gateway *g); // carries it from now on
+void vips_leave(struct plan *p, struct slot *s, struct gateway *g);
+void vips_drop(struct plan *p, struct slot *s); // before it is freed
+void vips_tell_slot(struct plan *p, struct slot *s);
+void vips_tell_remote(struct plan *p, struct conn_key *k);
 
 // slot.c
 struct slot *slot_new(struct plan *p, struct pool *pool, uint16_t number);

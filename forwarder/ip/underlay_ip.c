@@ -10,6 +10,7 @@
 #include "ip/wire.h"
 #include "nd/nd_message.h"
 #include "underlay/underlay.h"
+#include "vip/vip.h"
 #include "worker.h"
 
 struct last_local {
@@ -95,13 +96,24 @@ static void by_protocol(struct worker *w, struct rte_mbuf *m, uint8_t protocol)
 	}
 }
 
+// Relayed to a slot of ours (whose PA is known by now) by who answers for a public address.
+static bool is_shared(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (!(packet_meta(m)->flags & PACKET_F_RELAYED))
+		return false;
+	return ip[0] >> 4 == 4 ? vip_is_used4(load32(ip + 16)) : vip_is_used6(ip + 24);
+}
+
 // Ours, and on the link it lives on.
-static enum drop_reason take(struct packet_meta *meta, uint64_t found)
+static enum drop_reason take(const struct rte_mbuf *m, uint64_t found)
 {
 	struct underlay_local local = underlay_unpack(found);
+	struct packet_meta *meta = packet_meta(m);
 
 	if (unlikely(!found))
-		return DROP_UNDERLAY_NOT_LOCAL;
+		return is_shared(m) ? DROP_NONE : DROP_UNDERLAY_NOT_LOCAL;
 	if (unlikely(local.vlan != meta->vlan || local.port != meta->port) &&
 		!(meta->flags & PACKET_F_RELAYED))
 		return DROP_UNDERLAY_NOT_LOCAL;
@@ -133,7 +145,7 @@ static void input4(struct worker *w, struct rte_mbuf *m, struct last_local *last
 		last->dst = ip->dst;
 		last->found = table_find(&underlay_local4, underlay_key4(ip->dst));
 	}
-	reason = take(meta, last->found);
+	reason = take(m, last->found);
 	if (unlikely(reason != DROP_NONE)) {
 		refuse(w, m, reason);
 		return;
@@ -159,8 +171,7 @@ static void input6(struct worker *w, struct rte_mbuf *m)
 	}
 	if (reason == DROP_NONE) {
 		dst = ip6_words(ip->dst);
-		reason = take(
-			meta, table_find(&underlay_local6, (struct table_key){dst.hi, dst.lo}));
+		reason = take(m, table_find(&underlay_local6, (struct table_key){dst.hi, dst.lo}));
 	}
 	if (unlikely(reason != DROP_NONE)) {
 		refuse(w, m, reason);

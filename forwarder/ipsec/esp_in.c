@@ -9,6 +9,7 @@
 #include "esp_stage.h"
 #include "ipsec.h"
 #include "rcu.h"
+#include "vip/vip.h"
 
 struct in_vector {
 	struct rte_mbuf *pkts[NODE_VECTOR];
@@ -33,6 +34,17 @@ static void find(struct worker *w, struct rte_mbuf **pkts, uint16_t n, struct in
 	}
 }
 
+// No SA here serves it: perhaps its slot is held elsewhere.
+static void not_here(struct worker *w, struct rte_mbuf *m, uint32_t spi, enum drop_reason reason)
+{
+	bool is_v6 = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6;
+
+	if (vip_relay(is_v6, (uint16_t)API_SPI_SLOT(spi)))
+		node_push(w, NODE_VIP_RELAY, m);
+	else
+		packet_drop(w, m, reason);
+}
+
 // Those whose SPI may be one of ours; the SAs' memory is on its way.
 static void find_sas(struct worker *w, struct in_vector *v)
 {
@@ -42,7 +54,7 @@ static void find_sas(struct worker *w, struct in_vector *v)
 		struct esp_sa *sa = esp_lookup_in(ipsec_lookup, v->at[i].spi);
 
 		if (unlikely(sa == NULL)) {
-			packet_drop(w, v->pkts[i], DROP_ESP_UNKNOWN_SPI);
+			not_here(w, v->pkts[i], v->at[i].spi, DROP_ESP_UNKNOWN_SPI);
 			continue;
 		}
 		esp_sa_prefetch(sa);
@@ -62,7 +74,7 @@ static void keep_own(struct worker *w, struct in_vector *v)
 		struct esp_sa *sa = v->sas[i];
 
 		if (unlikely(sa->spi != v->at[i].spi)) {
-			packet_drop(w, v->pkts[i], DROP_ESP_UNKNOWN_SPI);
+			not_here(w, v->pkts[i], v->at[i].spi, DROP_ESP_UNKNOWN_SPI);
 			continue;
 		}
 		if (unlikely(sa->owner != w->index)) {
@@ -123,6 +135,10 @@ static void esp_in_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 	for (uint16_t i = 0; i < v.len; i++) {
 		if (likely(verdicts[i] == DROP_NONE)) {
 			deliver(w, v.pkts[i], v.sas[i]);
+			continue;
+		}
+		if (verdicts[i] == DROP_SLOT_INACTIVE) {
+			not_here(w, v.pkts[i], v.at[i].spi, DROP_SLOT_INACTIVE);
 			continue;
 		}
 		packet_meta(v.pkts[i])->conn = v.sas[i]->conn_index;

@@ -12,6 +12,7 @@
 #include "serve/refuse.h"
 #include "server.h"
 #include "underlay/underlay.h"
+#include "vip/vip.h"
 #include "worker.h"
 
 // Destinations of late answers, kept so that their hop outlives the packets on their way to it.
@@ -110,8 +111,9 @@ static int call(void *ctx, const void *object, size_t size, int fd, struct api_e
 	const struct api_punt *d = object;
 	struct underlay_local local = underlay_find(&d->src);
 
-	if (!(local.kinds & UNDERLAY_VIP))
-		return refuse(ret_error, -EADDRNOTAVAIL, "src: not a public address held here");
+	if (!(local.kinds & UNDERLAY_VIP) && !vip_may_send(d->slot, &d->src))
+		return refuse(
+			ret_error, -EADDRNOTAVAIL, "src: not a public address of a slot held here");
 	if (d->dst.family != d->src.family)
 		return refuse(ret_error, -EINVAL, "dst: not of the IP version of src");
 	if ((d->src_port != UDP_PORT_IKE && d->src_port != UDP_PORT_IKENAT) || !d->dst_port)

@@ -6,6 +6,7 @@
 #include "control.h"
 #include "graph.h"
 #include "ip/wire.h"
+#include "vip/vip.h"
 #include "worker.h"
 
 // RFC 7296 3.1: anything shorter than an IKE header is not IKE.
@@ -18,6 +19,13 @@ static bool is_ike(const struct rte_mbuf *m, const struct udp_hdr *udp)
 	return be16(udp->size) >= UDP_SIZE + marker + IKE_HEADER_SIZE;
 }
 
+static bool is_held_elsewhere(const struct rte_mbuf *m)
+{
+	bool is_v6 = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6;
+
+	return vip_relay(is_v6, vip_slot_of_ike(m));
+}
+
 static void ike_punt_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
@@ -27,6 +35,8 @@ static void ike_punt_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 
 		if (!is_ike(m, udp))
 			packet_drop(w, m, DROP_UDP_BAD);
+		else if (is_held_elsewhere(m))
+			node_push(w, NODE_VIP_RELAY, m);
 		else if (!control_push(w, CONTROL_PUNT_IKE, m))
 			packet_drop(w, m, DROP_PUNT_QUEUE_FULL);
 	}

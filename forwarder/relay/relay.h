@@ -11,6 +11,8 @@
 #include "table/table.h"
 
 struct api_slot;
+struct rte_mbuf;
+struct worker;
 
 // What workers see of an address that is relayed. Immutable.
 struct relay_fwd {
@@ -21,6 +23,10 @@ struct relay_fwd {
 };
 
 extern struct table relay_table4, relay_table6; // address to struct relay_fwd *
+
+// Workers: wraps the packet, whose data starts at its IP header, and sends it there; drops one that
+// was relayed to us.
+void relay_send(struct worker *w, struct rte_mbuf *m, const struct relay_fwd *f);
 
 int relay_init(void);
 void relay_fini(void);

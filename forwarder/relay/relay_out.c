@@ -63,25 +63,49 @@ static bool wrap(struct worker *w, struct rte_mbuf *m, const struct relay_fwd *f
 	return true;
 }
 
+static void send(struct worker *w, struct rte_mbuf *m, const struct relay_fwd *f)
+{
+	packet_meta(m)->out = f->hop;
+	if (rte_pktmbuf_pkt_len(m) <= f->mtu)
+		node_push(w, NODE_HOP_OUT, m);
+	else if (f->dst.family == IP_V4)
+		ip_too_big(w, m, f->mtu, NODE_HOP_OUT);
+	else
+		packet_drop(w, m, DROP_MTU_EXCEEDED);
+}
+
+void relay_send(struct worker *w, struct rte_mbuf *m, const struct relay_fwd *f)
+{
+	if (packet_meta(m)->flags & PACKET_F_RELAYED)
+		packet_drop(w, m, DROP_RELAY_TWICE);
+	else if (!wrap(w, m, f))
+		packet_drop(w, m, DROP_NO_BUFFER);
+	else
+		send(w, m, f);
+}
+
+// Relayed to the slot's PA already, by one who has not heard yet that the slot has moved: goes on
+// as it is, so that its holder takes off one header.
+static bool is_relayed_there(const struct rte_mbuf *m, const struct relay_fwd *f)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v4 = ip[0] >> 4 == 4;
+	uint8_t protocol = v4 ? ip[9] : ip[6];
+	struct ip_addr dst = ip_from_bytes(v4 ? IP_V4 : IP_V6, ip + (v4 ? 16 : 24));
+
+	return (protocol == IP_PROTO_IPIP || protocol == IP_PROTO_IP6IN) && ip_equal(&dst, &f->dst);
+}
+
 static void take(struct worker *w, struct rte_mbuf *m)
 {
 	const struct relay_fwd *f = find(m);
 
-	if (!f) {
+	if (!f)
 		packet_drop(w, m, DROP_UNDERLAY_NOT_LOCAL);
-	} else if (packet_meta(m)->flags & PACKET_F_RELAYED) {
-		packet_drop(w, m, DROP_RELAY_TWICE);
-	} else if (!wrap(w, m, f)) {
-		packet_drop(w, m, DROP_NO_BUFFER);
-	} else {
-		packet_meta(m)->out = f->hop;
-		if (rte_pktmbuf_pkt_len(m) <= f->mtu)
-			node_push(w, NODE_HOP_OUT, m);
-		else if (f->dst.family == IP_V4)
-			ip_too_big(w, m, f->mtu, NODE_HOP_OUT);
-		else
-			packet_drop(w, m, DROP_MTU_EXCEEDED);
-	}
+	else if (is_relayed_there(m, f))
+		send(w, m, f);
+	else
+		relay_send(w, m, f);
 }
 
 static void relay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)

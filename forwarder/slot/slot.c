@@ -3,6 +3,7 @@
 #include "slot.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "relay/relay.h"
 #include "server.h"
 #include "underlay/underlay.h"
+#include "vip/vip.h"
 #include "xmalloc.h"
 
 LIST_HEAD(slot_users, slot_user);
@@ -187,6 +189,7 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 	s->api = *o;
 	s->known = true;
 	relay_set(o);
+	vip_slot_changed(&before, o);
 	if (before.active == o->active && before.iv_epoch == o->iv_epoch &&
 		memcmp(before.pa, o->pa, sizeof(o->pa)) == 0)
 		return API_CHANGED;
@@ -202,7 +205,7 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 {
 	const struct api_slot *o = key;
 	struct slot *s;
-	struct api_slot gone;
+	struct api_slot gone, before;
 	struct slot_user *u, *next;
 
 	if (o->slot >= SLOT_MAX || !slots[o->slot].known)
@@ -211,10 +214,12 @@ static int del(void *ctx, const void *key, struct api_error *ret_error)
 	gone = (struct api_slot){.slot = s->api.slot, .epoch = s->api.epoch};
 	if (memcmp(&gone, &s->api, sizeof(gone)) == 0)
 		return API_UNCHANGED;
-	move_addresses(&s->api, &gone);
+	before = s->api;
+	move_addresses(&before, &gone);
 	rcu_store(&slot_yields[o->slot], 0);
 	s->api = gone;
 	relay_set(&gone);
+	vip_slot_changed(&before, &gone);
 	for (u = LIST_FIRST(&s->users); u; u = next) {
 		next = LIST_NEXT(u, link);
 		u->changed(u);
