@@ -30,6 +30,7 @@ struct attrstore {
 	uint32_t *buckets;
 	size_t bucket_len; // a power of two
 	size_t len, set_bytes;
+	uint64_t hash_seed;
 };
 
 static size_t hop_size(uint8_t family)
@@ -47,11 +48,12 @@ static void spans_of(const struct attrs *a, struct span *ret)
 	ret[SPAN_UNKNOWN] = a->unknown;
 }
 
-struct attrstore *attrstore_new(void)
+struct attrstore *attrstore_new(uint64_t hash_seed)
 {
 	struct attrstore *s = xcalloc(1, sizeof(*s));
 
 	s->end = 1;
+	s->hash_seed = hash_seed;
 	s->bucket_len = 64;
 	s->buckets = xcalloc(s->bucket_len, sizeof(*s->buckets));
 	return s;
@@ -69,11 +71,11 @@ void attrstore_free(struct attrstore *s)
 	free(s);
 }
 
-static uint32_t hash_attrs(const struct attrs *a)
+static uint32_t hash_attrs(const struct attrs *a, uint64_t seed)
 {
 	const uint32_t words[] = {a->has, a->origin, a->med, a->local_pref, a->aggregator_as,
 		a->aggregator_id, a->originator_id, a->otc, a->weight};
-	uint64_t h = hash_bytes(words, sizeof(words), 0);
+	uint64_t h = hash_bytes(words, sizeof(words), seed);
 	struct span spans[SPANS];
 
 	spans_of(a, spans);
@@ -214,7 +216,7 @@ static uint32_t new_id(struct attrstore *s)
 
 uint32_t attrstore_take(struct attrstore *s, const struct attrs *a)
 {
-	uint32_t hash = hash_attrs(a), id = find(s, a, hash), *bucket;
+	uint32_t hash = hash_attrs(a, s->hash_seed), id = find(s, a, hash), *bucket;
 	size_t size;
 
 	if (id)

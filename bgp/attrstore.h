@@ -10,7 +10,7 @@ struct attrstore;
 
 #define ATTRS_NONE 0 // names no set
 
-struct attrstore *attrstore_new(void);
+struct attrstore *attrstore_new(uint64_t hash_seed); // as in table.h
 void attrstore_free(struct attrstore *s);
 // The set equal to a, with one reference more for the caller.
 uint32_t attrstore_take(struct attrstore *s, const struct attrs *a);

@@ -49,20 +49,24 @@ static bool best_run(struct job *job)
 	unsigned n = 0;
 
 	for (int f = 0; f < BGP_FAMILIES; f++) {
-		for (; n < JOB_SLICE && !queue_is_empty(&r->best[f]); n++) {
+		while (n < JOB_SLICE && !queue_is_empty(&r->best[f])) {
 			if (s->ops->best_full && s->ops->best_full(s->ctx)) {
-				s->best_blocked = true;
+				job_wait(&r->best_job, &s->best_waiting);
 				return false;
 			}
 			tell_next(r, f);
+			n = slice_over(s) ? JOB_SLICE : n + 1;
 		}
 	}
-	return !queue_is_empty(&r->best[0]) || !queue_is_empty(&r->best[1]);
+	if (!queue_is_empty(&r->best[0]) || !queue_is_empty(&r->best[1]))
+		return true;
+	router_check_gone(r);
+	return false;
 }
 
 void best_init(struct router *r)
 {
-	r->best_job = (struct job){.run = best_run, .speaker = router_speaker(r)};
+	r->best_job = (struct job){.run = best_run, .vrf = r->vrf};
 }
 
 void best_queue(struct router *r, int family, uint32_t dest)
@@ -76,26 +80,7 @@ void best_queue(struct router *r, int family, uint32_t dest)
 	job_schedule(&r->best_job);
 }
 
-void best_flush(struct router *r)
-{
-	for (int f = 0; f < BGP_FAMILIES; f++) {
-		while (!queue_is_empty(&r->best[f]))
-			tell_next(r, f);
-		queue_clear(&r->best[f]);
-	}
-	job_cancel(&r->best_job);
-}
-
 void speaker_best_writable(struct speaker *s)
 {
-	struct vrf *vrf;
-	size_t at = 0;
-
-	if (!s->best_blocked)
-		return;
-	s->best_blocked = false;
-	while ((vrf = map_next(&s->vrfs, &at)))
-		for (struct router *r = vrf->routers; r; r = r->next)
-			if (!queue_is_empty(&r->best[0]) || !queue_is_empty(&r->best[1]))
-				job_schedule(&r->best_job);
+	jobs_resume(&s->best_waiting);
 }

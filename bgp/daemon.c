@@ -12,11 +12,12 @@
 #include "log.h"
 #include "server.h"
 
-// The loop around the speaker. Input is served in small pieces per connection; after it, at most
-// WORK_US of table work; so timers and keepalives are never more than a few milliseconds late,
-// whatever a peer sends.
+// The loop around the speaker. What sockets say is only noted; all work, reading them included, is
+// done in slices of about SLICE_US, tenant after tenant. Sessions' timers are looked at after each,
+// new events after WORK_US. So keepalives are never more than a few milliseconds late and no
+// tenant waits longer than a slice of each of the others, whatever a peer sends.
 
-enum { WORK_US = 1000 };
+enum { SLICE_US = 500, WORK_US = 2000 };
 
 struct loop {
 	struct daemon daemon; // first: callbacks get a pointer to it
@@ -25,6 +26,7 @@ struct loop {
 	unsigned depth;    // nested enter/leave
 	uint64_t timer_at; // what the timer is set to, UINT64_MAX: not set
 	bool work_due;     // the work event is pending
+	uint64_t slice_end;
 	int status;
 };
 
@@ -126,6 +128,7 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	l->depth++;
 	speaker_set_time(d->speaker, start / 1000);
 	do {
+		l->slice_end = now_us() + SLICE_US;
 		more = speaker_work(d->speaker);
 		run_timers(l);
 	} while (more && now_us() - start < WORK_US);
@@ -168,6 +171,16 @@ static void op_close(void *ctx, struct conn *c)
 static bool op_unread(void *ctx, struct conn *c)
 {
 	return io_unread(c);
+}
+
+static bool op_receive(void *ctx, struct peer *p)
+{
+	return io_receive(((struct daemon *)ctx)->io, p);
+}
+
+static bool op_slice_over(void *ctx)
+{
+	return now_us() >= loop_of(ctx)->slice_end;
 }
 
 static bool op_full(void *ctx, struct conn *c)
@@ -228,6 +241,8 @@ static const struct speaker_ops speaker_ops = {
 	.send = op_send,
 	.close = op_close,
 	.unread = op_unread,
+	.receive = op_receive,
+	.slice_over = op_slice_over,
 	.full = op_full,
 	.state = op_state,
 	.fib = op_fib,

@@ -44,6 +44,7 @@ void io_dial(struct io *io, struct peer *p);
 void io_dial_cancel(struct io *io, struct peer *p);
 void io_send(struct io *io, struct conn *c, const uint8_t *bytes, size_t size);
 void io_close(struct io *io, struct conn *c);
+bool io_receive(struct io *io, struct peer *p); // a slice; true: there is more
 bool io_unread(struct conn *c);
 bool io_full(struct conn *c);
 

@@ -472,17 +472,6 @@ void export_queue(struct peer *p, int family, uint32_t dest)
 	peer_schedule(p);
 }
 
-static void queue_drop(struct peer *p, int family)
-{
-	struct table *t = &p->router->table[family];
-	uint32_t dest;
-
-	while ((dest = queue_take(&p->out[family].queue))) {
-		table_dest(t, dest)->queued--;
-		table_release(t, dest);
-	}
-}
-
 static void send_refresh(struct peer *p, int family, uint8_t subtype)
 {
 	const struct bgp_refresh refresh = {.afi = family == BGP_IPV4 ? BGP_AFI_IPV4 : BGP_AFI_IPV6,
@@ -508,25 +497,74 @@ void export_start(struct peer *p, int family, bool end_of_rib, bool refresh)
 	peer_schedule(p);
 }
 
-static void forget_told(struct out *out)
+static bool forget_paths(struct speaker *s, struct out *out)
 {
 	struct told_paths *told;
-	size_t at = 0;
 
-	while ((told = map_next(&out->told_paths, &at)))
+	while ((told = map_next(&out->old_paths, &out->old_at))) {
 		free(told);
-	map_fini(&out->told_paths);
-	map_init(&out->told_paths);
-	bitset_clear(&out->told);
+		if (slice_over(s))
+			return true;
+	}
+	map_fini(&out->old_paths);
+	map_init(&out->old_paths);
+	out->old_at = 0;
+	return false;
+}
+
+// A slice of what the last session left behind; true: more is left.
+static bool clear_family(struct peer *p, int family)
+{
+	struct speaker *s = router_speaker(p->router);
+	struct out *out = &p->out[family];
+	struct table *t = &p->router->table[family];
+
+	for (unsigned n = 0; n < JOB_SLICE && !queue_is_empty(&out->queue) && !slice_over(s); n++) {
+		uint32_t dest = queue_take(&out->queue);
+
+		table_dest(t, dest)->queued--;
+		table_release(t, dest);
+	}
+	return !queue_is_empty(&out->queue) || forget_paths(s, out);
 }
 
 void export_stop(struct peer *p)
 {
 	for (int f = 0; f < BGP_FAMILIES; f++) {
-		queue_drop(p, f);
-		forget_told(&p->out[f]);
-		p->out[f] = (struct out){.told_paths = p->out[f].told_paths};
+		struct out *out = &p->out[f];
+		struct out kept = {.queue = out->queue, .old_paths = out->told_paths};
+		struct told_paths *told;
+
+		while ((told = map_next(&out->old_paths, &out->old_at))) // of the one before it
+			free(told);
+		map_fini(&out->old_paths);
+		bitset_clear(&out->told);
+		*out = kept;
+		map_init(&out->told_paths);
 		p->advertised[f] = 0;
+	}
+	peer_schedule(p);
+}
+
+bool export_is_idle(const struct peer *p)
+{
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		if (!queue_is_empty(&p->out[f].queue) || p->out[f].old_paths.len)
+			return false;
+	return true;
+}
+
+void export_fini(struct peer *p)
+{
+	export_stop(p);
+	for (int f = 0; f < BGP_FAMILIES; f++) {
+		struct out *out = &p->out[f];
+		struct told_paths *told;
+
+		queue_clear(&out->queue);
+		while ((told = map_next(&out->old_paths, &out->old_at)))
+			free(told);
+		map_fini(&out->old_paths);
 	}
 }
 
@@ -572,34 +610,64 @@ static void walk_done(struct peer *p, int family)
 	out->end_due = out->refresh_end_due = false;
 }
 
-// A slice of one family; true: more is left.
-static bool run_family(struct peer *p, int family)
+// Each tells some prefixes and returns how many of this slice are used up.
+static unsigned walk_some(struct peer *p, int family, struct batch *b)
 {
 	struct out *out = &p->out[family];
 	struct table *t = &p->router->table[family];
-	struct batch b = {0};
-	bool walking = out->cursor != 0;
 	unsigned n = 0;
 
-	if (!out->active || (!walking && queue_is_empty(&out->queue)))
-		return false;
 	if (out->cursor == 1)
-		tell_default(p, family, &b);
-	for (; out->cursor && out->cursor < t->dest_end && n < JOB_SLICE; out->cursor++, n++)
+		tell_default(p, family, b);
+	while (out->cursor && out->cursor < t->dest_end && n < JOB_SLICE) {
 		if (table_dest(t, out->cursor)->flags & DEST_USED)
-			tell(p, family, out->cursor, &b);
+			tell(p, family, out->cursor, b);
+		out->cursor++;
+		n = slice_over(router_speaker(p->router)) ? JOB_SLICE : n + 1;
+	}
+	return n;
+}
+
+static void tell_queued(struct peer *p, int family, struct batch *b, unsigned n)
+{
+	struct out *out = &p->out[family];
+	struct table *t = &p->router->table[family];
+
 	while (n < JOB_SLICE && !queue_is_empty(&out->queue)) {
 		uint32_t dest = queue_take(&out->queue);
 
 		table_dest(t, dest)->queued--;
-		tell(p, family, dest, &b);
+		tell(p, family, dest, b);
 		table_release(t, dest);
-		n++;
+		n = slice_over(router_speaker(p->router)) ? JOB_SLICE : n + 1;
 	}
+}
+
+// A slice of one family; true: more is left.
+static bool run_family(struct peer *p, int family)
+{
+	struct out *out = &p->out[family];
+	struct batch b = {0};
+	bool walking = out->cursor != 0;
+
+	if (!out->active || (!walking && queue_is_empty(&out->queue)))
+		return false;
+	tell_queued(p, family, &b, walk_some(p, family, &b));
 	batch_send(p, &b, family);
-	if (walking && out->cursor >= t->dest_end)
+	if (walking && out->cursor >= p->router->table[family].dest_end)
 		walk_done(p, family);
 	return out->cursor || !queue_is_empty(&out->queue);
+}
+
+static bool clear(struct peer *p)
+{
+	bool more = false;
+
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		more |= clear_family(p, f);
+	if (!more)
+		peer_reap(p);
+	return more;
 }
 
 bool export_run(struct job *job)
@@ -609,12 +677,15 @@ bool export_run(struct job *job)
 	struct conn *c = p->fsm.established;
 	bool more = false;
 
-	if (!c || p->router->deferring)
+	if (!c)
+		return clear(p);
+	if (p->router->deferring)
 		return false;
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		if (s->ops->full(s->ctx, c))
 			return false; // speaker_writable() comes
 		more |= run_family(p, f);
+		more |= p->out[f].old_paths.len && forget_paths(s, &p->out[f]);
 	}
 	return more;
 }

@@ -442,15 +442,20 @@ static void on_keepalive(struct conn *c, const uint8_t *body, size_t size)
 static void on_update(struct conn *c, const uint8_t *body, size_t size)
 {
 	struct fsm *f = c->fsm;
+	uint32_t done = c->done;
 	struct update u;
+	bool whole;
 
 	update_read(body, size, &c->rx, f->env->scratch, &u);
-	f->withdrawn += u.verdict == UPDATE_WITHDRAW;
-	f->discarded += u.verdict == UPDATE_DISCARD;
-	if (u.verdict == UPDATE_RESET)
+	f->withdrawn += !done && u.verdict == UPDATE_WITHDRAW;
+	f->discarded += !done && u.verdict == UPDATE_DISCARD;
+	if (u.verdict == UPDATE_RESET) {
 		conn_fail(c, &u.error, u.reason);
-	else
-		f->ops->update(f->ctx, &u);
+		return;
+	}
+	whole = f->ops->update(f->ctx, &u, &done);
+	if (c == f->established)
+		c->done = whole ? 0 : done;
 }
 
 static void on_notification(struct conn *c, const uint8_t *body, size_t size)
@@ -498,7 +503,7 @@ static void dispatch(struct conn *c, const struct bgp_header *h, const uint8_t *
 {
 	struct fsm *f = c->fsm;
 
-	f->count[h->type].received++;
+	f->count[h->type].received += !c->done;
 	f->count[h->type].last_received_ms = now(f);
 	if (!(rules[h->type].states & 1u << c->state)) {
 		// RFC 6608: the subcode names the state.
@@ -532,7 +537,13 @@ static size_t consume(struct conn *c, const uint8_t *bytes, size_t size)
 		dispatch(c, &h, bytes + used + BGP_HEADER_SIZE);
 		if (c->state < API_BGP_OPENSENT || c->io != io)
 			return SIZE_MAX;
+		c->more = c->done;
+		if (c->done)
+			break;
 		used += h.size;
+		c->more = used < size && c->fsm->ops->slice_over(c->fsm->ctx);
+		if (c->more)
+			break;
 	}
 	return used;
 }
@@ -544,12 +555,14 @@ bool conn_receive(struct conn *c, const uint8_t *bytes, size_t size)
 
 	if (c->partial_size) {
 		joined = xrealloc(c->partial, c->partial_size + size);
-		memcpy(joined + c->partial_size, bytes, size);
+		if (size)
+			memcpy(joined + c->partial_size, bytes, size);
 		size += c->partial_size;
 		bytes = joined;
 		c->partial = NULL;
 		c->partial_size = 0;
 	}
+	c->more = false;
 	used = consume(c, bytes, size);
 	if (used != SIZE_MAX && used < size) {
 		c->partial_size = size - used;
@@ -615,7 +628,7 @@ static void conn_tick(struct conn *c)
 		return;
 	if (due(f, c->hold_at_ms)) {
 		// What came in time but was not read yet counts: we were slow, not they.
-		if (f->ops->unread(f->ctx, c)) {
+		if (c->more || f->ops->unread(f->ctx, c)) {
 			c->hold_at_ms = now(f) + UNREAD_GRACE_MS;
 		} else {
 			fail(c, BGP_ERR_HOLD_TIMER, 0, "nothing heard for the hold time");

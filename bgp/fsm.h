@@ -33,7 +33,10 @@ struct fsm_ops {
 	void (*up)(void *ctx, struct conn *c);
 	// Left Established. restart: the neighbour's routes stay for its restart time (RFC 4724).
 	void (*down)(void *ctx, bool restart);
-	void (*update)(void *ctx, struct update *u);
+	// *done: how many of its prefixes were handled before. False: not all yet, as the slice is
+	// over; *done says how many now.
+	bool (*update)(void *ctx, struct update *u, uint32_t *done);
+	bool (*slice_over)(void *ctx);
 	void (*refresh)(void *ctx, const struct bgp_refresh *r);
 	void (*state)(void *ctx); // fsm_state() may have changed
 };
@@ -60,9 +63,11 @@ struct conn {
 	struct bgp_open remote;
 	struct update_options rx, tx;
 	size_t max_rx;
-	uint8_t *partial; // the beginning of a message
+	uint8_t *partial; // the beginning of a message, or what the slice was too short for
 	size_t partial_size;
-	void *io; // the owner's
+	bool more;     // whole messages may be in `partial`
+	uint32_t done; // prefixes of the first of them that were handled
+	void *io;      // the owner's
 };
 
 struct fsm_count {
@@ -106,7 +111,8 @@ void fsm_dialled(struct fsm *f, void *io);
 void fsm_dial_failed(struct fsm *f);
 // The connection taken, or NULL: refuse it.
 struct conn *fsm_accept(struct fsm *f, void *io);
-// Any number of bytes; returns false when c is closed by what they said.
+// Any number of bytes; returns false when c is closed by what they said. While c->more, it wants to
+// be called again, with no bytes, before there is more to be read.
 bool conn_receive(struct conn *c, const uint8_t *bytes, size_t size);
 void conn_lost(struct conn *c); // closed by the other side or by the network
 // A message of ours, counted. c is in a state where it may be sent.

@@ -104,21 +104,51 @@ static struct table *table_of(const struct peer *p, int family)
 	return &p->router->table[family];
 }
 
-static void uncount(struct peer *p, int family, const struct path *path)
+// -- how old a path is: see struct path_ages
+
+static uint16_t age_of(const struct path_ages *a, const struct path *path)
 {
-	p->received[family]--;
-	p->accepted[family] -= !(path->flags & PATH_REJECTED);
+	return (uint16_t)(a->epoch - path->epoch);
 }
 
-// The neighbour says again what was about to be freed.
-static void revive(struct peer *p, int family, struct path *path)
+bool path_is_stale(const struct peer *p, int family, const struct path *path)
 {
-	if (!(path->flags & PATH_GONE))
+	const struct path_ages *a = &p->age[family];
+
+	return age_of(a, path) && age_of(a, path) <= (uint16_t)(a->epoch - a->kept_from);
+}
+
+bool path_is_gone(const struct peer *p, int family, const struct path *path)
+{
+	const struct path_ages *a = &p->age[family];
+
+	return age_of(a, path) > (uint16_t)(a->epoch - a->kept_from);
+}
+
+// Adds the path to what is counted, or (by -1) takes it out.
+static void count(struct peer *p, int family, const struct path *path, int by)
+{
+	struct path_ages *a = &p->age[family];
+	bool usable = !(path->flags & PATH_REJECTED);
+
+	if (path_is_gone(p, family, path)) {
+		a->gone += (unsigned)by;
 		return;
-	path->flags &= (uint8_t)~PATH_GONE;
-	p->gone[family]--;
-	p->received[family]++;
-	p->accepted[family] += !(path->flags & PATH_REJECTED);
+	}
+	p->received[family] += (unsigned)by;
+	p->accepted[family] += usable ? (unsigned)by : 0;
+	if (path_is_stale(p, family, path)) {
+		a->stale += (unsigned)by;
+		a->stale_accepted += usable ? (unsigned)by : 0;
+	}
+}
+
+// The neighbour says it (again), though it may be stale or about to be freed.
+static void freshen(struct peer *p, int family, struct path *path)
+{
+	count(p, family, path, -1);
+	path->epoch = p->age[family].epoch;
+	count(p, family, path, 1);
 }
 
 static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path)
@@ -129,10 +159,7 @@ static void forget_path(struct peer *p, int family, uint32_t dest, uint32_t path
 	bool best =
 		table_dest(t, dest)->flags & DEST_HAS_BEST && table_dest(t, dest)->paths == path;
 
-	if (gone->flags & PATH_GONE)
-		p->gone[family]--;
-	else
-		uncount(p, family, gone);
+	count(p, family, gone, -1);
 	p->router->paths--;
 	attrstore_put(s->attrs, gone->attrs_in);
 	attrstore_put(s->attrs, gone->attrs);
@@ -169,7 +196,7 @@ static bool within_limits(struct peer *p, int family)
 {
 	uint32_t max = p->cfg.max_prefixes, have = p->received[0] + p->received[1];
 	uint32_t warn = p->cfg.max_warn_percent ? p->cfg.max_warn_percent : 80;
-	size_t gone = p->gone[0] + p->gone[1], most = p->router->cfg.max_routes;
+	size_t gone = p->age[0].gone + p->age[1].gone, most = p->router->cfg.max_routes;
 
 	// What is gone counts for memory only, so that a neighbour that comes back with another
 	// table is not refused for its last one.
@@ -199,10 +226,21 @@ static uint32_t new_path(struct incoming *in, uint32_t dest, uint32_t path_id)
 	record->source = p->number;
 	record->path_id = path_id;
 	record->flags = peer_is_internal(p) ? 0 : PATH_EXTERNAL;
-	p->received[in->family]++;
-	p->accepted[in->family]++;
+	record->epoch = p->age[in->family].epoch;
+	count(p, in->family, record, 1);
 	p->router->paths++;
 	return path;
+}
+
+// Whether so many paths of it to one prefix are kept already that one more would cost others time.
+static bool crowds(struct peer *p, const struct table *t, uint32_t dest)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = dest ? table_dest(t, dest)->paths : 0; i; i = table_path(t, i)->next)
+		n += table_path(t, i)->source == p->number;
+	p->crowded |= n >= SOURCE_PATHS_MAX;
+	return n >= SOURCE_PATHS_MAX;
 }
 
 static void announce(struct incoming *in, const struct nlri *nlri)
@@ -217,16 +255,14 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 
 	p->stats[in->family].update_received++;
 	if (path)
-		revive(p, in->family, table_path(t, path));
-	if (path && table_path(t, path)->attrs_in == in->attrs_in) {
-		table_path(t, path)->flags &= (uint8_t)~PATH_STALE;
+		freshen(p, in->family, table_path(t, path));
+	if (path && table_path(t, path)->attrs_in == in->attrs_in)
 		return;
-	}
 	if (path) {
 		was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
 			   table_dest(t, dest)->paths == path;
 	} else {
-		if (!within_limits(p, in->family))
+		if (crowds(p, t, dest) || !within_limits(p, in->family))
 			return;
 		dest = table_get(t, &nlri->prefix);
 		path = new_path(in, dest, nlri->path_id);
@@ -234,10 +270,9 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 	record = table_path(t, path);
 	attrstore_put(s->attrs, record->attrs_in);
 	record->attrs_in = attrstore_ref(s->attrs, in->attrs_in);
-	p->accepted[in->family] -= !(record->flags & PATH_REJECTED);
-	record->flags &= (uint8_t)~PATH_STALE;
+	count(p, in->family, record, -1);
 	evaluate(in, &nlri->prefix, record);
-	p->accepted[in->family] += !(record->flags & PATH_REJECTED);
+	count(p, in->family, record, 1);
 	select_changed(p->router, in->family, dest, path, was_best);
 }
 
@@ -251,27 +286,57 @@ static struct incoming incoming_of(struct peer *p, int family, const struct attr
 	return in;
 }
 
-static void announce_run(struct peer *p, struct update *u, unsigned i)
+// The prefixes of an UPDATE come one after the other, in slices: `left` were handled before.
+struct progress {
+	uint32_t at, before;
+	uint32_t *done;
+};
+
+static bool is_done(struct progress *g)
+{
+	return g->at++ < g->before;
+}
+
+// False: the slice is over.
+static bool go_on(struct peer *p, struct progress *g)
+{
+	++*g->done;
+	return !slice_over(router_speaker(p->router));
+}
+
+static bool announce_run(struct peer *p, struct update *u, unsigned i, struct progress *g)
 {
 	struct attrs attrs = u->attrs;
 	struct nlri_run run = u->reach[i];
 	struct incoming in;
 	struct nlri nlri;
+	bool more = true;
 
 	attrs.next_hop = u->reach_next_hop[i];
 	attrs.link_local = u->reach_link_local[i];
 	in = incoming_of(p, run.family, &attrs);
-	while (p->fsm.established && nlri_next(&run, &nlri))
+	while (more && p->fsm.established && nlri_next(&run, &nlri)) {
+		if (is_done(g))
+			continue;
 		announce(&in, &nlri);
+		more = go_on(p, g);
+	}
 	attrstore_put(router_speaker(p->router)->attrs, in.attrs_in);
+	return more;
 }
 
-static void withdraw_run(struct peer *p, struct nlri_run run)
+static bool withdraw_run(struct peer *p, struct nlri_run run, struct progress *g)
 {
 	struct nlri nlri;
+	bool more = true;
 
-	while (nlri_next(&run, &nlri))
+	while (more && nlri_next(&run, &nlri)) {
+		if (is_done(g))
+			continue;
 		withdraw(p, run.family, &nlri);
+		more = go_on(p, g);
+	}
+	return more;
 }
 
 static bool first_as_is_right(const struct peer *p, const struct update *u)
@@ -280,23 +345,23 @@ static bool first_as_is_right(const struct peer *p, const struct update *u)
 	       aspath_first(u->attrs.as_path) == p->cfg.asn;
 }
 
-void import_update(struct peer *p, struct update *u)
+bool import_update(struct peer *p, struct update *u, uint32_t *done)
 {
-	// RFC 4271 6.3 with RFC 7606 7.2: a path that does not begin with its sender.
+	struct progress g = {.before = *done, .done = done};
 	bool treat_as_withdraw = u->verdict == UPDATE_WITHDRAW;
 
+	// RFC 4271 6.3 with RFC 7606 7.2: a path that does not begin with its sender.
 	if (u->reach_len && !treat_as_withdraw && !first_as_is_right(p, u)) {
 		treat_as_withdraw = true;
-		p->fsm.withdrawn++;
+		p->fsm.withdrawn += !*done;
 	}
 	for (unsigned i = 0; i < u->unreach_len; i++)
-		withdraw_run(p, u->unreach[i]);
-	for (unsigned i = 0; i < u->reach_len && p->fsm.established; i++) {
-		if (treat_as_withdraw)
-			withdraw_run(p, u->reach[i]);
-		else
-			announce_run(p, u, i);
-	}
+		if (!withdraw_run(p, u->unreach[i], &g))
+			return false;
+	for (unsigned i = 0; i < u->reach_len && p->fsm.established; i++)
+		if (!(treat_as_withdraw ? withdraw_run(p, u->reach[i], &g)
+					: announce_run(p, u, i, &g)))
+			return false;
 	if (u->end_of_rib && p->fsm.established) {
 		int f = u->end_of_rib_family;
 
@@ -307,63 +372,33 @@ void import_update(struct peer *p, struct update *u)
 		}
 		router_check_deferral(p->router);
 	}
+	return true;
 }
 
 // -- walks over the peer's paths
 
-typedef void path_fn(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only);
+typedef void path_fn(struct peer *p, int family, uint32_t dest, uint32_t path);
 
-// The peer's paths of one prefix that are gone (PATH_GONE) or not (0).
-static void each_path_of(
-	struct peer *p, int family, uint32_t dest, uint8_t gone, path_fn *fn, bool stale_only)
+// The peer's paths of one prefix that are gone, or those that are not.
+static void each_path_of(struct peer *p, int family, uint32_t dest, bool gone, path_fn *fn)
 {
 	struct table *t = table_of(p, family);
-	uint32_t found[DECISION_MAX];
+	uint32_t found[SOURCE_PATHS_MAX];
 	size_t len = 0;
 
 	if (!(table_dest(t, dest)->flags & DEST_USED))
 		return;
 	// First found, then changed: changes reorder the list.
-	for (uint32_t path = table_dest(t, dest)->paths; path && len < DECISION_MAX;
+	for (uint32_t path = table_dest(t, dest)->paths; path && len < SOURCE_PATHS_MAX;
 		path = table_path(t, path)->next)
 		if (table_path(t, path)->source == p->number &&
-			(table_path(t, path)->flags & PATH_GONE) == gone)
+			path_is_gone(p, family, table_path(t, path)) == gone)
 			found[len++] = path;
 	for (size_t i = 0; i < len; i++)
-		fn(p, family, dest, found[i], stale_only);
+		fn(p, family, dest, found[i]);
 }
 
-static void each_path(struct peer *p, int family, path_fn *fn, bool stale_only)
-{
-	struct table *t = table_of(p, family);
-
-	for (uint32_t dest = 1; p->received[family] && dest < t->dest_end; dest++)
-		each_path_of(p, family, dest, 0, fn, stale_only);
-}
-
-static void drop_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
-{
-	struct path *record = table_path(table_of(p, family), path);
-
-	if (stale_only && !(record->flags & PATH_STALE))
-		return;
-	uncount(p, family, record);
-	record->flags |= PATH_GONE;
-	p->gone[family]++;
-}
-
-static void free_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
-{
-	forget_path(p, family, dest, path);
-}
-
-static void mark_one(struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
-{
-	table_path(table_of(p, family), path)->flags |= PATH_STALE;
-}
-
-static void reevaluate_one(
-	struct peer *p, int family, uint32_t dest, uint32_t path, bool stale_only)
+static void reevaluate_one(struct peer *p, int family, uint32_t dest, uint32_t path)
 {
 	struct speaker *s = router_speaker(p->router);
 	struct table *t = table_of(p, family);
@@ -377,57 +412,117 @@ static void reevaluate_one(
 
 	attrstore_view(s->attrs, record->attrs_in, &in.attrs);
 	in.verdict = check_common(p, &in.attrs);
-	p->accepted[family] -= !(record->flags & PATH_REJECTED);
+	count(p, family, record, -1);
 	evaluate(&in, &prefix, record);
-	p->accepted[family] += !(record->flags & PATH_REJECTED);
+	count(p, family, record, 1);
 	if (record->attrs != had || record->verdict != had_verdict)
 		select_changed(p->router, family, dest, path, was_best);
 	attrstore_put(s->attrs, had);
 }
 
-void import_drop(struct peer *p, int family, bool stale_only)
+void import_reevaluate_one(struct peer *p, const struct ip_prefix *prefix, uint32_t path_id)
 {
-	each_path(p, family, drop_one, stale_only);
-	p->sweep_at[family] = 1;
-	job_schedule(&p->sweep);
+	int f = nlri_family(prefix);
+	struct table *t = table_of(p, f);
+	uint32_t dest = table_find(t, prefix);
+	uint32_t path = dest ? table_find_path(t, dest, p->number, path_id) : 0;
+
+	if (path && !path_is_gone(p, f, table_path(t, path)))
+		reevaluate_one(p, f, dest, path);
+}
+
+// Frees some; false: all are freed.
+static bool sweep_family(struct peer *p, int family)
+{
+	struct speaker *s = router_speaker(p->router);
+	struct table *t = table_of(p, family);
+
+	for (unsigned n = 0; p->age[family].gone && n < JOB_SLICE && !slice_over(s); n++) {
+		if (p->sweep_at[family] >= t->dest_end)
+			p->sweep_at[family] = 1;
+		each_path_of(p, family, p->sweep_at[family]++, true, forget_path);
+	}
+	return p->age[family].gone;
 }
 
 bool import_sweep(struct job *job)
 {
 	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, sweep));
-	unsigned n = 0;
+	bool more = false;
 
-	for (int f = 0; f < BGP_FAMILIES; f++) {
-		struct table *t = table_of(p, f);
-
-		for (; p->gone[f] && n < JOB_SLICE && p->sweep_at[f] < t->dest_end; n++)
-			each_path_of(p, f, p->sweep_at[f]++, PATH_GONE, free_one, false);
-		if (p->gone[f] && p->sweep_at[f] >= t->dest_end)
-			p->sweep_at[f] = 1; // more than DECISION_MAX of one prefix
-	}
-	return p->gone[0] || p->gone[1];
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		more |= sweep_family(p, f);
+	if (!more)
+		peer_reap(p);
+	return more;
 }
 
-void import_drop_now(struct peer *p)
+// Numbers of epochs come again after 65536. Before one does, what still bears it is freed at once.
+static void next_epoch(struct peer *p, int family)
 {
-	for (int f = 0; f < BGP_FAMILIES; f++) {
-		struct table *t = table_of(p, f);
+	struct path_ages *a = &p->age[family];
 
-		each_path(p, f, drop_one, false);
-		for (uint32_t dest = 1; p->gone[f]; dest = dest + 1 < t->dest_end ? dest + 1 : 1)
-			each_path_of(p, f, dest, PATH_GONE, free_one, false);
+	if (!a->gone && !a->stale)
+		a->oldest = a->epoch;
+	if ((uint16_t)(a->epoch - a->oldest) > UINT16_MAX - 2) {
+		if (a->stale)
+			import_drop(p, family, true);
+		while (a->gone)
+			sweep_family(p, family);
+		a->oldest = a->epoch;
 	}
-	job_cancel(&p->sweep);
+	a->epoch++;
 }
 
 void import_mark_stale(struct peer *p, int family)
 {
+	struct path_ages *a = &p->age[family];
+
+	next_epoch(p, family);
+	a->stale = p->received[family];
+	a->stale_accepted = p->accepted[family];
 	p->stale[family] = true;
-	each_path(p, family, mark_one, false);
+}
+
+void import_drop(struct peer *p, int family, bool stale_only)
+{
+	struct path_ages *a = &p->age[family];
+
+	if (!stale_only)
+		import_mark_stale(p, family);
+	p->stale[family] = false;
+	p->received[family] -= a->stale;
+	p->accepted[family] -= a->stale_accepted;
+	a->gone += a->stale;
+	a->stale = a->stale_accepted = 0;
+	a->kept_from = a->epoch;
+	if (a->gone)
+		job_schedule(&p->sweep);
+}
+
+bool import_review(struct job *job)
+{
+	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, review));
+	struct speaker *s = router_speaker(p->router);
+	bool more = false;
+
+	for (int f = 0; f < BGP_FAMILIES; f++) {
+		struct table *t = table_of(p, f);
+
+		for (unsigned n = 0; p->review_at[f] && n < JOB_SLICE && !slice_over(s); n++) {
+			if (p->review_at[f] >= t->dest_end || !p->received[f])
+				p->review_at[f] = 0;
+			else
+				each_path_of(p, f, p->review_at[f]++, false, reevaluate_one);
+		}
+		more |= p->review_at[f] != 0;
+	}
+	return more;
 }
 
 void import_reevaluate(struct peer *p)
 {
 	for (int f = 0; f < BGP_FAMILIES; f++)
-		each_path(p, f, reevaluate_one, false);
+		p->review_at[f] = 1;
+	job_schedule(&p->review);
 }

@@ -19,11 +19,12 @@
 #include "xmalloc.h"
 
 // Sockets are made by the agent in the tenants' namespaces and come as descriptors. A link is one
-// TCP connection. Each readable event takes at most READ_SIZE bytes, so peers take turns and none
-// can hold up the others' timers.
+// TCP connection. That it can be read is only noted; it is read when it is its tenant's turn, a
+// little at a time. So the events are edge-triggered: `readable` stands until there is nothing
+// more.
 
 enum {
-	READ_SIZE = 65536,
+	READ_SIZE = 16384,
 	TX_HIGH = 256 * 1024, // bytes waiting from which export pauses
 	ACCEPT_BURST = 16,
 };
@@ -35,7 +36,7 @@ struct link {
 	struct conn *conn; // NULL while dialling
 	struct event *read, *write;
 	int fd;
-	bool dirty, paused;
+	bool dirty, paused, readable;
 	uint8_t *tx;
 	size_t tx_head, tx_end, tx_cap;
 };
@@ -121,8 +122,8 @@ static struct link *link_new(struct io *io, struct peer *p, int fd)
 	l->io = io;
 	l->peer = p;
 	l->fd = fd;
-	l->read = event_new(io->daemon->base, fd, EV_READ | EV_PERSIST, on_read, l);
-	l->write = event_new(io->daemon->base, fd, EV_WRITE, on_write, l);
+	l->read = event_new(io->daemon->base, fd, EV_READ | EV_PERSIST | EV_ET, on_read, l);
+	l->write = event_new(io->daemon->base, fd, EV_WRITE | EV_ET, on_write, l);
 	return l;
 }
 
@@ -233,16 +234,46 @@ void io_close(struct io *io, struct conn *c)
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
 	struct link *l = arg;
-	struct io *io = l->io;
+	struct daemon *d = l->io->daemon;
+
+	daemon_enter(d);
+	l->readable = true;
+	speaker_readable(l->peer);
+	daemon_leave(d);
+}
+
+static void receive_some(struct io *io, struct conn *c, struct link *l)
+{
 	ssize_t n;
 
-	daemon_enter(io->daemon);
-	n = recv(fd, io->buffer, sizeof(io->buffer), 0);
+	if (c->more) {
+		conn_receive(c, NULL, 0);
+		return;
+	}
+	n = recv(l->fd, io->buffer, sizeof(io->buffer), 0);
 	if (n > 0)
-		conn_receive(l->conn, io->buffer, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		conn_lost(l->conn);
-	daemon_leave(io->daemon);
+		conn_receive(c, io->buffer, (size_t)n);
+	else if (n < 0 && errno == EAGAIN)
+		l->readable = false;
+	else if (n == 0 || errno != EINTR)
+		conn_lost(c);
+}
+
+static bool can_receive(const struct conn *c)
+{
+	const struct link *l = c->io;
+
+	return c->state >= API_BGP_OPENSENT && (c->more || l->readable);
+}
+
+bool io_receive(struct io *io, struct peer *p)
+{
+	struct fsm *f = peer_fsm(p);
+
+	for (int i = 0; i < 2; i++)
+		if (can_receive(&f->conn[i]))
+			receive_some(io, &f->conn[i], f->conn[i].io);
+	return can_receive(&f->conn[0]) || can_receive(&f->conn[1]);
 }
 
 // -- dialling

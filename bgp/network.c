@@ -175,7 +175,7 @@ int network_del(struct router *r, const struct ip_prefix *prefix)
 void network_free_all(struct router *r)
 {
 	while (r->networks_len)
-		network_del(r, &r->networks[0]->cfg.prefix);
+		free(r->networks[--r->networks_len]);
 	free(r->networks);
 }
 

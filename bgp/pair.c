@@ -74,6 +74,11 @@ static bool op_unread(void *ctx, struct conn *c)
 	return false;
 }
 
+static bool op_slice_over(void *ctx)
+{
+	return ((struct pair_side *)ctx)->pair->chop;
+}
+
 static bool op_full(void *ctx, struct conn *c)
 {
 	return false;
@@ -110,6 +115,7 @@ static const struct speaker_ops ops = {
 	.send = op_send,
 	.close = op_close,
 	.unread = op_unread,
+	.slice_over = op_slice_over,
 	.full = op_full,
 	.state = op_state,
 	.fib = op_fib,
@@ -258,6 +264,8 @@ static bool deliver(struct pair_end *e)
 	e->size = e->cap = 0;
 	if (e->conn && !e->link->cut)
 		conn_receive(e->conn, bytes, size);
+	while (e->conn && e->conn->more)
+		conn_receive(e->conn, NULL, 0);
 	free(bytes);
 	return true;
 }
@@ -279,7 +287,7 @@ static bool hang_up(struct pair_link *l)
 	return false;
 }
 
-static bool step(struct pair *p)
+bool pair_step(struct pair *p)
 {
 	bool moved = false;
 
@@ -319,7 +327,7 @@ static bool in_flight(const struct pair *p)
 void pair_settle(struct pair *p)
 {
 	for (int i = 0; i < 100000; i++)
-		if (!step(p) && !in_flight(p))
+		if (!pair_step(p) && !in_flight(p))
 			return;
 	abort(); // a storm of messages
 }
@@ -375,7 +383,8 @@ bool pair_best(struct pair *p, int a, const char *prefix, struct api_bgp_route *
 
 	if (prefix_parse(prefix, &w.prefix))
 		abort();
-	speaker_walk(p->side[a].speaker, &filter, cursor, match_route, &w);
+	while (!speaker_walk(p->side[a].speaker, &filter, cursor, match_route, &w))
+		continue;
 	return w.found;
 }
 
@@ -385,6 +394,8 @@ void pair_inject(struct pair *p, int a, int b, const uint8_t *bytes, size_t size
 
 	if (c)
 		conn_receive(c, bytes, size);
+	while (c && c->more)
+		conn_receive(c, NULL, 0);
 }
 
 static void detach(struct pair_link *l, int side)

@@ -37,6 +37,7 @@ struct pair_side {
 
 struct pair {
 	uint64_t now_ms;
+	bool chop; // every slice of work is over at once
 	struct pair_side side[PAIR_SIDES];
 	size_t sides;
 	struct pair_link link[PAIR_LINKS];
@@ -54,6 +55,8 @@ struct api_bgp_peer pair_config(struct pair *p, int a, int b);
 uint32_t pair_asn(struct pair *p, int b);
 void pair_announce(struct pair *p, int a, const char *prefix);
 void pair_withdraw(struct pair *p, int a, const char *prefix);
+// Delivers what is on its way, and works; false: nothing moved.
+bool pair_step(struct pair *p);
 // Delivers and works until nothing moves without the clock.
 void pair_settle(struct pair *p);
 // Moves the clock step by step, settling in between.

@@ -68,12 +68,28 @@ void peer_timer_changed(struct peer *p)
 	timers_set(&s->timers, &p->timer, at);
 }
 
+// Reported when it is the tenant's turn: who flaps is told of as it is then.
 static void on_state(void *ctx)
 {
 	struct peer *p = ctx;
 
 	peer_timer_changed(p);
+	job_schedule(&p->report);
+}
+
+static bool report_run(struct job *job)
+{
+	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, report));
+
 	speaker_of(p)->ops->state(speaker_of(p)->ctx, p);
+	return false;
+}
+
+static bool input_run(struct job *job)
+{
+	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, input));
+
+	return speaker_of(p)->ops->receive(speaker_of(p)->ctx, p);
 }
 
 static void drop_stale(struct peer *p, int f)
@@ -90,7 +106,7 @@ static void on_up(void *ctx, struct conn *c)
 	bool stale = false;
 
 	p->remote = c->remote;
-	p->over_limit = p->near_limit = false;
+	p->over_limit = p->near_limit = p->crowded = false;
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		p->end_received[f] = false;
 		if (p->stale[f] && !(c->remote.graceful_restart && c->remote.restart[f].forwarding))
@@ -126,9 +142,14 @@ static void on_down(void *ctx, bool restart)
 		      : 0;
 }
 
-static void on_update(void *ctx, struct update *u)
+static bool on_update(void *ctx, struct update *u, uint32_t *done)
 {
-	import_update(ctx, u);
+	return import_update(ctx, u, done);
+}
+
+static bool on_slice_over(void *ctx)
+{
+	return slice_over(router_speaker(peer_of(ctx)->router));
 }
 
 static void on_refresh(void *ctx, const struct bgp_refresh *refresh)
@@ -163,6 +184,7 @@ static const struct fsm_ops ops = {
 	.up = on_up,
 	.down = on_down,
 	.update = on_update,
+	.slice_over = on_slice_over,
 	.refresh = on_refresh,
 	.state = on_state,
 };
@@ -236,7 +258,7 @@ struct peer *peer_new(struct router *r, const struct api_bgp_peer *cfg)
 	uint16_t number = 1;
 
 	while (number < r->peers_end && r->peers[number])
-		number++;
+		number++; // of the dying too
 	if (number > ROUTER_PEERS_MAX)
 		return NULL;
 	r->peers = xgrow(r->peers, &r->peers_cap, number + 1u, sizeof(*r->peers));
@@ -247,8 +269,12 @@ struct peer *peer_new(struct router *r, const struct api_bgp_peer *cfg)
 	p->router = r;
 	p->number = number;
 	p->timer.fire = peer_fire;
-	p->job = (struct job){.run = export_run, .speaker = s};
-	p->sweep = (struct job){.run = import_sweep, .speaker = s};
+	p->job = (struct job){.run = export_run, .vrf = r->vrf};
+	p->input = (struct job){.run = input_run, .vrf = r->vrf};
+	p->report = (struct job){.run = report_run, .vrf = r->vrf};
+	p->sweep = (struct job){.run = import_sweep, .vrf = r->vrf};
+	p->review = (struct job){.run = import_review, .vrf = r->vrf};
+	p->sweep_at[0] = p->sweep_at[1] = 1;
 	p->policy_in = policy_slot_get(s, cfg->vrf, cfg->policy_in);
 	p->policy_out = policy_slot_get(s, cfg->vrf, cfg->policy_out);
 	r->peers[number] = p;
@@ -267,21 +293,53 @@ void peer_start(struct peer *p)
 
 void peer_free(struct peer *p)
 {
-	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_DECONFIGURED, NULL, 0);
 	struct router *r = p->router;
 	struct speaker *s = router_speaker(r);
 
-	fsm_stop(&p->fsm, &error);
 	fsm_fini(&p->fsm);
-	export_stop(p);
-	import_drop_now(p);
+	export_fini(p);
 	job_cancel(&p->job);
+	job_cancel(&p->input);
+	job_cancel(&p->report);
+	job_cancel(&p->sweep);
+	job_cancel(&p->review);
 	timers_set(&s->timers, &p->timer, UINT64_MAX);
 	policy_slot_put(s, p->policy_in);
 	policy_slot_put(s, p->policy_out);
 	r->peers[p->number] = NULL;
 	free(p);
-	router_check_deferral(r);
+}
+
+bool peer_reap(struct peer *p)
+{
+	struct router *r = p->router;
+
+	if (!p->dying || p->age[0].gone || p->age[1].gone || !export_is_idle(p))
+		return false;
+	peer_free(p);
+	router_check_gone(r);
+	return true;
+}
+
+void peer_remove(struct peer *p)
+{
+	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_DECONFIGURED, NULL, 0);
+	struct speaker *s = router_speaker(p->router);
+
+	fsm_stop(&p->fsm, &error);
+	fsm_fini(&p->fsm);
+	s->ops->state(s->ctx, p); // not later, when another may have its address
+	job_cancel(&p->report);
+	job_cancel(&p->input);
+	job_cancel(&p->review);
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		import_drop(p, f, false);
+	p->stale_until_ms = 0;
+	timers_set(&s->timers, &p->timer, UINT64_MAX);
+	p->dying = true;
+	job_schedule(&p->sweep);
+	peer_schedule(p);
+	router_check_deferral(p->router);
 }
 
 static void set_policies(struct peer *p, const struct api_bgp_peer *cfg)

@@ -51,6 +51,8 @@ static const char *warning_of(const struct peer *p)
 		return "the peer's limit of prefixes is exceeded";
 	if ((in && !in->policy) || (out && !out->policy))
 		return "a policy map it names does not exist; its routes are held back";
+	if (p->crowded)
+		return "it tells more paths to one prefix than are kept";
 	if (p->near_limit)
 		return "the peer's number of prefixes is close to its limit";
 	if (peer_is_internal(p) || (in && out))
@@ -220,7 +222,7 @@ static void fill_route(struct router *r, int family, uint32_t dest, uint32_t pat
 		received && record->attrs_in ? record->attrs_in : record->attrs, &attrs);
 	fill_attrs(route, &attrs);
 	route->path_id = record->path_id;
-	route->stale = record->flags & PATH_STALE ? 1 : 0;
+	route->stale = record->source && path_is_stale(r->peers[record->source], family, record);
 	route->internal = record->source && !(record->flags & PATH_EXTERNAL);
 	if (record->source)
 		route->peer = r->peers[record->source]->cfg.address;
@@ -236,7 +238,27 @@ struct walk {
 	const struct api_bgp_route *filter;
 	route_fn *each;
 	void *ctx;
+	unsigned looked_at;
 };
+
+static bool is_gone(const struct router *r, int family, uint32_t path)
+{
+	const struct path *record = table_path(&r->table[family], path);
+
+	return record->source && path_is_gone(r->peers[record->source], family, record);
+}
+
+// Before all else is worked out about it.
+static bool is_wanted(const struct walk *w, const struct router *r, int family, uint32_t path)
+{
+	uint16_t source = table_path(&r->table[family], path)->source;
+
+	if (w->filter->view != API_BGP_VIEW_RECEIVED)
+		return true;
+	return source && !is_gone(r, family, path) &&
+	       (!w->filter->peer.family ||
+		       ip_equal(&r->peers[source]->cfg.address, &w->filter->peer));
+}
 
 static bool walk_paths(const struct walk *w, struct router *r, int family, uint32_t dest)
 {
@@ -249,17 +271,13 @@ static bool walk_paths(const struct walk *w, struct router *r, int family, uint3
 			.view = w->filter->view,
 			.prefix = table_prefix(t, dest)};
 
-		if (received && table_path(t, path)->flags & PATH_GONE)
+		if (!is_wanted(w, r, family, path))
 			continue;
 		if (!received && !(table_dest(t, dest)->flags & DEST_HAS_BEST))
 			break;
 		fill_route(r, family, dest, path, received, &route);
 		if (!received && route.verdict != API_BGP_BEST)
 			break;
-		if (received &&
-			(!route.peer.family || (w->filter->peer.family &&
-						       !ip_equal(&route.peer, &w->filter->peer))))
-			continue;
 		if (!w->each(w->ctx, &route))
 			return false;
 		if (!received)
@@ -293,7 +311,10 @@ static bool walk_told(const struct walk *w, struct router *r, int family, uint32
 	return w->each(w->ctx, &route);
 }
 
-static bool walk_router(const struct walk *w, struct router *r, uint64_t *cursor)
+// Prefixes looked at before others have their turn.
+enum { WALK_SLICE = 4096 };
+
+static bool walk_router(struct walk *w, struct router *r, uint64_t *cursor)
 {
 	for (; cursor[2] < BGP_FAMILIES; cursor[2]++, cursor[3] = 0)
 		for (; cursor[3] < r->table[cursor[2]].dest_end; cursor[3]++) {
@@ -301,6 +322,8 @@ static bool walk_router(const struct walk *w, struct router *r, uint64_t *cursor
 			int f = (int)cursor[2];
 			bool go_on = true;
 
+			if (++w->looked_at > WALK_SLICE)
+				return false;
 			if (!dest || !(table_dest(&r->table[f], dest)->flags & DEST_USED))
 				continue;
 			if (w->filter->view == API_BGP_VIEW_ADVERTISED)
@@ -318,7 +341,7 @@ static bool walk_router(const struct walk *w, struct router *r, uint64_t *cursor
 bool speaker_walk(struct speaker *s, const struct api_bgp_route *filter, uint64_t *cursor,
 	route_fn *each, void *ctx)
 {
-	const struct walk w = {.filter = filter, .each = each, .ctx = ctx};
+	struct walk w = {.filter = filter, .each = each, .ctx = ctx};
 
 	for (;; cursor[0]++) {
 		size_t at = 0;
@@ -336,7 +359,7 @@ bool speaker_walk(struct speaker *s, const struct api_bgp_route *filter, uint64_
 				r = r->next;
 			if (!r)
 				break;
-			if ((!filter->slot || r->cfg.slot == filter->slot) &&
+			if (!r->dying && (!filter->slot || r->cfg.slot == filter->slot) &&
 				!walk_router(&w, r, cursor))
 				return false;
 			cursor[2] = cursor[3] = 0;
@@ -352,7 +375,7 @@ static void each_in_router(const struct router *r, enum api_type type, config_fn
 	if (type == API_TYPE_BGP_ROUTER)
 		each(ctx, &r->cfg, sizeof(r->cfg));
 	for (uint16_t i = 1; type == API_TYPE_BGP_PEER && i < r->peers_end; i++)
-		if (r->peers[i])
+		if (r->peers[i] && !r->peers[i]->dying)
 			each(ctx, &r->peers[i]->cfg, sizeof(r->peers[i]->cfg));
 	for (size_t i = 0; type == API_TYPE_BGP_NETWORK && i < r->networks_len; i++)
 		each(ctx, &r->networks[i]->cfg, sizeof(r->networks[i]->cfg));
@@ -366,7 +389,8 @@ void speaker_each_config(struct speaker *s, enum api_type type, config_fn *each,
 
 	while ((vrf = map_next(&s->vrfs, &at)))
 		for (const struct router *r = vrf->routers; r; r = r->next)
-			each_in_router(r, type, each, ctx);
+			if (!r->dying)
+				each_in_router(r, type, each, ctx);
 	for (size_t i = 0; type == API_TYPE_BGP_PEER && i < s->waiting_len; i++)
 		each(ctx, &s->waiting_peers[i]->cfg, sizeof(s->waiting_peers[i]->cfg));
 	for (at = 0; type == API_TYPE_BGP_POLICY && (slot = map_next(&s->policies, &at));)

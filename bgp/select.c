@@ -207,14 +207,14 @@ static bool fib_run(struct job *job)
 			uint32_t dest;
 
 			if (s->ops->fib_full(s->ctx)) {
-				s->fib_blocked = true;
+				job_wait(&r->fib_job, &s->fib_waiting);
 				return false;
 			}
 			dest = queue_take(&r->fib[f]);
 			table_dest(&r->table[f], dest)->queued--;
 			fib_one(r, f, dest);
 			table_release(&r->table[f], dest);
-			n++;
+			n = slice_over(s) ? JOB_SLICE : n + 1;
 		}
 	}
 	if (!queue_is_empty(&r->fib[0]) || !queue_is_empty(&r->fib[1]))
@@ -223,39 +223,18 @@ static bool fib_run(struct job *job)
 		r->settle_due = false;
 		s->ops->fib_settled(s->ctx, r->cfg.vrf);
 	}
+	router_check_gone(r);
 	return false;
 }
 
 void fib_init(struct router *r)
 {
-	r->fib_job = (struct job){.run = fib_run, .speaker = router_speaker(r)};
-}
-
-// The router goes: its routes leave the FIB now, as nobody will be left to do it.
-void fib_remove_all(struct router *r)
-{
-	for (int f = 0; f < BGP_FAMILIES; f++) {
-		struct table *t = &r->table[f];
-
-		for (uint32_t dest = 1; dest < t->dest_end; dest++)
-			if (table_dest(t, dest)->flags & DEST_USED &&
-				(table_dest(t, dest)->flags & DEST_IN_FIB ||
-					table_dest(t, dest)->queued))
-				fib_one(r, f, dest);
-	}
+	r->fib_job = (struct job){.run = fib_run, .vrf = r->vrf};
 }
 
 void speaker_fib_writable(struct speaker *s)
 {
-	struct vrf *vrf;
-	size_t at = 0;
-
-	if (!s->fib_blocked)
-		return;
-	s->fib_blocked = false;
-	while ((vrf = map_next(&s->vrfs, &at)))
-		for (struct router *r = vrf->routers; r; r = r->next)
-			job_schedule(&r->fib_job);
+	jobs_resume(&s->fib_waiting);
 }
 
 static void refill(struct vrf *vrf)
@@ -299,7 +278,7 @@ void router_end_deferral(struct router *r)
 	for (uint16_t i = 1; i < r->peers_end; i++) {
 		struct peer *p = r->peers[i];
 
-		if (!p)
+		if (!p || p->dying)
 			continue;
 		p->fsm.config.open.restarting = false;
 		for (int f = 0; f < BGP_FAMILIES; f++)
@@ -327,7 +306,7 @@ void router_check_deferral(struct router *r)
 	unsigned peers = 0;
 
 	for (uint16_t i = 1; r->deferring && i < r->peers_end; i++) {
-		if (!r->peers[i])
+		if (!r->peers[i] || r->peers[i]->dying)
 			continue;
 		if (!peer_has_told_all(r->peers[i]))
 			return;

@@ -28,14 +28,18 @@ struct speaker *speaker_new(const struct speaker_ops *ops, void *ctx, uint64_t s
 	s->ctx = ctx;
 	s->env.random = seed ? seed : 1;
 	s->env.scratch = xmalloc(UPDATE_SCRATCH_SIZE);
-	s->attrs = attrstore_new();
+	s->hash_seed = seed * 0x9e3779b97f4a7c15u + 1;
+	s->attrs = attrstore_new(s->hash_seed);
 	map_init(&s->vrfs);
 	map_init(&s->policies);
-	s->jobs_tail = &s->jobs;
+	TAILQ_INIT(&s->turns);
+	TAILQ_INIT(&s->fib_waiting);
+	TAILQ_INIT(&s->best_waiting);
 	return s;
 }
 
 static void router_free(struct router *r);
+static bool router_reap(struct job *job);
 
 void speaker_free(struct speaker *s)
 {
@@ -68,43 +72,79 @@ void speaker_free(struct speaker *s)
 
 // -- jobs
 
+static void take_turn(struct vrf *vrf)
+{
+	if (vrf->in_turn || TAILQ_EMPTY(&vrf->jobs))
+		return;
+	vrf->in_turn = true;
+	TAILQ_INSERT_TAIL(&vrf->speaker->turns, vrf, turn);
+}
+
+static void job_put(struct job *job, struct job_list *list)
+{
+	job->list = list;
+	TAILQ_INSERT_TAIL(list, job, entry);
+}
+
 void job_schedule(struct job *job)
 {
-	struct speaker *s = job->speaker;
-
-	if (job->waiting)
+	if (job->list)
 		return;
-	job->waiting = true;
-	job->next = NULL;
-	*s->jobs_tail = job;
-	s->jobs_tail = &job->next;
+	job_put(job, &job->vrf->jobs);
+	take_turn(job->vrf);
 }
 
 void job_cancel(struct job *job)
 {
-	struct speaker *s = job->speaker;
-	struct job **at = &s->jobs;
+	if (job->list)
+		TAILQ_REMOVE(job->list, job, entry);
+	job->list = NULL;
+}
 
-	if (!job->waiting)
-		return;
-	while (*at != job)
-		at = &(*at)->next;
-	*at = job->next;
-	if (s->jobs_tail == &job->next)
-		s->jobs_tail = at;
-	job->waiting = false;
+void job_wait(struct job *job, struct job_list *list)
+{
+	job_cancel(job);
+	job_put(job, list);
+}
+
+// In the order in which they began to wait, so that who is before the others now was not so then.
+void jobs_resume(struct job_list *list)
+{
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(list))) {
+		job_cancel(job);
+		job_schedule(job);
+	}
+}
+
+bool slice_over(struct speaker *s)
+{
+	return s->ops->slice_over && ++s->steps % 16 == 0 && s->ops->slice_over(s->ctx);
 }
 
 bool speaker_work(struct speaker *s)
 {
-	struct job *job = s->jobs;
+	struct vrf *vrf = TAILQ_FIRST(&s->turns);
+	struct job *job;
 
-	if (!job)
+	if (!vrf)
 		return false;
-	job_cancel(job);
-	if (job->run(job))
-		job_schedule(job);
-	return s->jobs != NULL;
+	TAILQ_REMOVE(&s->turns, vrf, turn);
+	vrf->in_turn = false;
+	job = TAILQ_FIRST(&vrf->jobs);
+	if (job) {
+		job_cancel(job);
+		if (job->run(job)) // or it is no more
+			job_schedule(job);
+	}
+	take_turn(vrf);
+	return !TAILQ_EMPTY(&s->turns);
+}
+
+void speaker_readable(struct peer *p)
+{
+	job_schedule(&p->input);
 }
 
 // -- VRFs and routers
@@ -118,6 +158,7 @@ static struct vrf *vrf_get(struct speaker *s, uint32_t number)
 	vrf = xcalloc(1, sizeof(*vrf));
 	vrf->vrf = number;
 	vrf->speaker = s;
+	TAILQ_INIT(&vrf->jobs);
 	map_set(&s->vrfs, &vrf->vrf, sizeof(vrf->vrf), vrf);
 	return vrf;
 }
@@ -132,7 +173,7 @@ struct router *router_find(struct speaker *s, uint32_t vrf_number, uint16_t slot
 	struct vrf *vrf = map_find(&s->vrfs, &vrf_number, sizeof(vrf_number));
 	struct router *r = vrf ? vrf->routers : NULL;
 
-	while (r && r->cfg.slot != slot)
+	while (r && (r->dying || r->cfg.slot != slot))
 		r = r->next;
 	return r;
 }
@@ -155,9 +196,10 @@ static struct router *router_new(struct speaker *s, const struct api_bgp_router 
 	r->vrf->routers = r;
 	r->peers_end = 1;
 	for (int f = 0; f < BGP_FAMILIES; f++)
-		table_init(&r->table[f], (enum bgp_family)f);
+		table_init(&r->table[f], (enum bgp_family)f, s->hash_seed);
 	fib_init(r);
 	best_init(r);
+	r->reap = (struct job){.run = router_reap, .vrf = r->vrf};
 	r->timer.fire = router_fire;
 	r->taken_over = !r->vrf->restarted && cfg->flags & API_BGP_ROUTER_TAKEN_OVER;
 	r->cfg.flags &= ~(uint32_t)API_BGP_ROUTER_TAKEN_OVER;
@@ -170,19 +212,19 @@ static struct router *router_new(struct speaker *s, const struct api_bgp_router 
 
 static void router_free(struct router *r)
 {
-	struct speaker *s = router_speaker(r);
 	struct router **at = &r->vrf->routers;
 
 	for (uint16_t i = 1; i < r->peers_end; i++)
 		if (r->peers[i])
 			peer_free(r->peers[i]);
 	network_free_all(r);
-	fib_remove_all(r);
 	job_cancel(&r->fib_job);
-	best_flush(r);
-	timers_set(&s->timers, &r->timer, UINT64_MAX);
+	job_cancel(&r->best_job);
+	job_cancel(&r->reap);
+	timers_set(&router_speaker(r)->timers, &r->timer, UINT64_MAX);
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		queue_clear(&r->fib[f]);
+		queue_clear(&r->best[f]);
 		table_fini(&r->table[f]);
 	}
 	free(r->peers);
@@ -190,6 +232,43 @@ static void router_free(struct router *r)
 		at = &(*at)->next;
 	*at = r->next;
 	free(r);
+}
+
+static bool router_reap(struct job *job)
+{
+	struct router *r = (struct router *)(void *)((char *)job - offsetof(struct router, reap));
+
+	for (uint16_t i = 1; i < r->peers_end; i++)
+		if (r->peers[i])
+			return false;
+	for (int f = 0; f < BGP_FAMILIES; f++)
+		if (!queue_is_empty(&r->fib[f]) || !queue_is_empty(&r->best[f]))
+			return false;
+	router_free(r);
+	return false;
+}
+
+void router_check_gone(struct router *r)
+{
+	if (r->dying)
+		job_schedule(&r->reap);
+}
+
+// Nobody finds it any more; its sessions end now. A table of a million takes a second to forget, in
+// which others' hold timers run: so that is done a slice at a time.
+static void router_remove(struct router *r)
+{
+	r->dying = true;
+	r->deferring = r->taken_over = false;
+	timers_set(&router_speaker(r)->timers, &r->timer, UINT64_MAX);
+	for (uint16_t i = 1; i < r->peers_end; i++)
+		if (r->peers[i] && !r->peers[i]->dying)
+			peer_remove(r->peers[i]);
+	while (r->networks_len)
+		network_del(r, &r->networks[0]->cfg.prefix);
+	job_schedule(&r->fib_job);
+	job_schedule(&r->best_job);
+	router_check_gone(r);
 }
 
 static int refuse(struct api_error *ret_error, const char *text)
@@ -250,7 +329,7 @@ static void router_apply(struct router *r, const struct api_bgp_router *cfg)
 		struct bgp_error error =
 			bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_CONFIG_CHANGE, NULL, 0);
 
-		if (!r->peers[i])
+		if (!r->peers[i] || r->peers[i]->dying)
 			continue;
 		if (reset) {
 			fsm_stop(&r->peers[i]->fsm, &error);
@@ -293,7 +372,7 @@ int speaker_del_router(struct speaker *s, uint32_t vrf, uint16_t slot)
 
 	if (!r)
 		return 0;
-	router_free(r);
+	router_remove(r);
 	return 1;
 }
 
@@ -305,7 +384,8 @@ struct peer *speaker_get_peer(
 	struct router *r = router_find(s, vrf, slot);
 
 	for (uint16_t i = 1; r && i < r->peers_end; i++)
-		if (r->peers[i] && ip_equal(&r->peers[i]->cfg.address, address))
+		if (r->peers[i] && !r->peers[i]->dying &&
+			ip_equal(&r->peers[i]->cfg.address, address))
 			return r->peers[i];
 	return NULL;
 }
@@ -384,7 +464,7 @@ int speaker_del_peer(struct speaker *s, uint32_t vrf, uint16_t slot, const struc
 	struct peer *p = speaker_get_peer(s, vrf, slot, address), **at;
 
 	if (p) {
-		peer_free(p);
+		peer_remove(p);
 		return 1;
 	}
 	at = find_waiting(s, vrf, slot, address);
@@ -563,7 +643,7 @@ struct peer *speaker_next_peer(struct speaker *s, size_t *at)
 			continue;
 		}
 		for (size_t i = (*at & 0xffff) + 1; i < r->peers_end; i++) {
-			if (!r->peers[i])
+			if (!r->peers[i] || r->peers[i]->dying)
 				continue;
 			*at = vrf_at << 32 | router << 16 | i;
 			return r->peers[i];

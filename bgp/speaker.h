@@ -8,8 +8,9 @@
 //   conn bytes -> fsm -> import -> table -> select -> export -> conn bytes
 //                                                \-> fib -> forwarder
 //
-// Work that grows with tables (announcing, FIB, walking) is cut into small jobs that take turns;
-// speaker_work() runs one slice, so no peer's flood keeps others' timers waiting.
+// Work that grows with what neighbours send (input, announcing, FIB, walking tables) is cut into
+// jobs of the tenant it is done for; tenants take turns, and so do the jobs of each. speaker_work()
+// runs one slice of one job, so no tenant's flood costs the others more than its share of the time.
 
 #include "bgp.h"
 #include "fsm.h"
@@ -26,6 +27,11 @@ struct speaker_ops {
 	void (*send)(void *ctx, struct conn *c, const uint8_t *bytes, size_t size);
 	void (*close)(void *ctx, struct conn *c);
 	bool (*unread)(void *ctx, struct conn *c);
+	// After speaker_readable(): a slice of what p's connections have received. True: there is
+	// more.
+	bool (*receive)(void *ctx, struct peer *p);
+	// Whether the slice that runs has had its time. NULL: never.
+	bool (*slice_over)(void *ctx);
 	// Enough waits to be sent that no more should be made; speaker_writable() resumes.
 	bool (*full)(void *ctx, struct conn *c);
 	void (*state)(void *ctx, struct peer *p); // for reports
@@ -73,6 +79,7 @@ uint64_t speaker_deadline(const struct speaker *s);
 void speaker_tick(struct speaker *s);
 // One slice of work; true: there is more.
 bool speaker_work(struct speaker *s);
+void speaker_readable(struct peer *p);
 void speaker_writable(struct peer *p);
 void speaker_fib_writable(struct speaker *s);
 void speaker_best_writable(struct speaker *s);

@@ -14,9 +14,10 @@ static size_t addr_size(const struct table *t)
 	return t->family == BGP_IPV4 ? 4 : 16;
 }
 
-void table_init(struct table *t, enum bgp_family family)
+void table_init(struct table *t, enum bgp_family family, uint64_t hash_seed)
 {
-	*t = (struct table){.family = (uint8_t)family, .dest_end = 1, .path_end = 1};
+	*t = (struct table){
+		.family = (uint8_t)family, .dest_end = 1, .path_end = 1, .hash_seed = hash_seed};
 	t->dest_size = sizeof(struct dest) + addr_size(t);
 }
 
@@ -29,7 +30,7 @@ void table_fini(struct table *t)
 
 static uint32_t hash_of(const struct table *t, const uint8_t *addr, uint8_t len)
 {
-	uint64_t h = hash_bytes(addr, addr_size(t), len);
+	uint64_t h = hash_bytes(addr, addr_size(t), t->hash_seed + len);
 
 	return (uint32_t)(h ^ h >> 32);
 }

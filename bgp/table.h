@@ -12,11 +12,9 @@
 #include "nlri.h"
 
 enum {
-	PATH_STALE = 1 << 0,    // kept over a restart or refresh
-	PATH_REJECTED = 1 << 1, // kept, but not for use: the reason is in `verdict`
-	PATH_EXTERNAL = 1 << 2,
-	PATH_POLICY = 1 << 3, // a policy map looked at it
-	PATH_GONE = 1 << 4,   // its session or its right to stay ended; a sweep will free it
+	PATH_REJECTED = 1 << 0, // kept, but not for use: the reason is in `verdict`
+	PATH_EXTERNAL = 1 << 1,
+	PATH_POLICY = 1 << 2, // a policy map looked at it
 };
 
 struct path {
@@ -27,6 +25,7 @@ struct path {
 	uint16_t source;   // peer number, 0: our own
 	uint8_t flags;
 	uint8_t verdict; // enum api_bgp_verdict when rejected
+	uint16_t epoch;  // of its source, when it was last told
 };
 
 enum {
@@ -56,9 +55,11 @@ struct table {
 	size_t path_len;
 	uint32_t *buckets;
 	size_t bucket_len;
+	uint64_t hash_seed;
 };
 
-void table_init(struct table *t, enum bgp_family family);
+// hash_seed: so that neighbours cannot choose prefixes that collide.
+void table_init(struct table *t, enum bgp_family family, uint64_t hash_seed);
 void table_fini(struct table *t); // the attributes' references are the caller's
 uint32_t table_find(const struct table *t, const struct ip_prefix *prefix); // 0: none
 uint32_t table_get(struct table *t, const struct ip_prefix *prefix);        // makes it
