@@ -302,4 +302,5 @@ struct api_message_count {
 	uint16_t pad;
 	uint32_t pad2;
 	uint64_t sets, dels, unchanged, refused;
+	uint64_t dropped; // clients disconnected as they did not read its events
 };

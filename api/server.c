@@ -173,13 +173,17 @@ bool api_server_has_subscriber(const struct api_server *s, uint16_t type)
 
 bool api_server_is_full(const struct api_server *s, uint16_t type)
 {
-	const struct api_peer *peer;
+	struct api_peer *peer;
+	bool full = false;
 
 	TAILQ_FOREACH (peer, &s->peers, entry) {
-		if (api_peer_subscribed(peer, type) && api_link_pending(peer->link) > API_LINK_HIGH)
-			return true;
+		if (!api_peer_subscribed(peer, type) ||
+			api_link_pending(peer->link) <= API_LINK_HIGH)
+			continue;
+		full = true;
+		api_peer_lose_patience(peer, type);
 	}
-	return false;
+	return full;
 }
 
 void api_server_on_drained(struct api_server *s, void (*drained)(void *ctx), void *ctx)
@@ -216,7 +220,8 @@ int api_server_count(const struct api_server *s, uint16_t type, struct api_messa
 		.sets = e->sets,
 		.dels = e->dels,
 		.unchanged = e->unchanged,
-		.refused = e->refused};
+		.refused = e->refused,
+		.dropped = e->dropped};
 	return 0;
 }
 

@@ -39,8 +39,9 @@ struct api_handler {
 	int (*set)(void *ctx, const void *object, size_t size, int fd, struct api_error *ret_error);
 	int (*del)(void *ctx, const void *key, struct api_error *ret_error);
 	// Emits the objects that match. filter: NULL or an object whose key fields are zero for
-	// "any". Either emits all and returns 0, or returns -EAGAIN when api_emit() did: then it
-	// is called again, with api_emit_cursor() as it left it, once there is room.
+	// "any". Either emits all and returns 0, or returns -EAGAIN when api_emit() did or it has
+	// worked for long enough: then it is called again, with api_emit_cursor() as it left it,
+	// once there is room and others have had their turn.
 	int (*dump)(void *ctx, const void *filter, struct api_emit *emit);
 	// API_CHANGED/UNCHANGED or -errno; or API_DEFERRED, and emit is kept until finished.
 	int (*call)(void *ctx, const void *object, size_t size, int fd, struct api_emit *emit,
@@ -65,7 +66,10 @@ bool api_server_has_subscriber(const struct api_server *s, uint16_t type);
 #define API_SERVER_EVENTS_MAX (16u << 20)
 void api_server_event(struct api_server *s, uint16_t type, const void *object, size_t size);
 // Whether a client that subscribed to the type has so much to read that a producer of many events
-// should wait for drained(), which comes when one has read on or is gone.
+// should wait for drained(), which comes when one has read on or is gone. One that has not caught
+// up after API_SERVER_PATIENCE_S is disconnected, so that the others need wait no longer: it
+// reconnects and learns all anew.
+#define API_SERVER_PATIENCE_S 5
 bool api_server_is_full(const struct api_server *s, uint16_t type);
 void api_server_on_drained(struct api_server *s, void (*drained)(void *ctx), void *ctx);
 // An event for datagrams and the like, whose loss is normal: dropped for such a client beyond

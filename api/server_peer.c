@@ -2,16 +2,20 @@
 #include "server_peer.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "xmalloc.h"
 
 static int peer_on_message(void *ctx, const struct api_message *m);
 static void peer_on_drained(void *ctx);
 static void peer_on_closed(void *ctx, int error);
+static void peer_on_again(evutil_socket_t sock, short what, void *arg);
+static void peer_on_patience(evutil_socket_t sock, short what, void *arg);
 
 static const struct api_link_ops peer_ops = {
 	.message = peer_on_message, .drained = peer_on_drained, .closed = peer_on_closed};
@@ -31,6 +35,10 @@ void api_peer_new(struct api_server *s, int sock)
 	TAILQ_INIT(&peer->deferred);
 	TAILQ_INSERT_TAIL(&s->peers, peer, entry);
 	s->peer_len++;
+	peer->again = evtimer_new(s->base, peer_on_again, peer);
+	peer->patience = evtimer_new(s->base, peer_on_patience, peer);
+	if (!peer->again || !peer->patience)
+		abort();
 	peer->link = api_link_new(s->base, sock, &peer_ops, peer);
 	api_link_send(peer->link, &header, &hello, sizeof(hello), -1);
 }
@@ -44,6 +52,8 @@ void api_peer_free(struct api_peer *peer)
 	TAILQ_FOREACH (e, &peer->deferred, entry)
 		e->peer = NULL;
 	api_emit_free(peer->dump);
+	event_free(peer->again);
+	event_free(peer->patience);
 	api_link_free(peer->link);
 	free(peer);
 }
@@ -61,6 +71,28 @@ static void peer_on_closed(void *ctx, int error)
 
 	api_peer_free(peer);
 	tell_drained(s);
+}
+
+void api_peer_lose_patience(struct api_peer *peer, uint16_t type)
+{
+	const struct timeval tv = {.tv_sec = API_SERVER_PATIENCE_S};
+
+	if (evtimer_pending(peer->patience, NULL))
+		return;
+	peer->patience_type = type;
+	evtimer_add(peer->patience, &tv);
+}
+
+static void peer_on_patience(evutil_socket_t sock, short what, void *arg)
+{
+	struct api_peer *peer = arg;
+	struct api_entry *served = &peer->server->entries[peer->patience_type];
+
+	served->dropped++;
+	log_warning("a client has not read %zu bytes of events (%s) for %d s: disconnected",
+		api_link_pending(peer->link), served->handler ? served->handler->name : "?",
+		API_SERVER_PATIENCE_S);
+	peer_on_closed(peer, 0);
 }
 
 bool api_peer_subscribed(const struct api_peer *peer, uint16_t type)
@@ -215,6 +247,15 @@ static int peer_set_or_del(struct api_peer *peer, struct api_message *m, struct 
 	return 0;
 }
 
+// A dump that paused for others' sake, not for want of room, goes on by itself.
+static void dump_again(struct api_peer *peer)
+{
+	static const struct timeval now;
+
+	if (api_link_pending(peer->link) < API_LINK_HIGH)
+		evtimer_add(peer->again, &now);
+}
+
 static int peer_dump(struct api_peer *peer, struct api_message *m, struct api_entry *served)
 {
 	struct api_emit *e = api_emit_new(peer, served, m->header.seq);
@@ -237,6 +278,7 @@ static int peer_dump(struct api_peer *peer, struct api_message *m, struct api_en
 	if (!api_emit_dump(e)) {
 		peer->dump = e;
 		api_link_pause(peer->link, true);
+		dump_again(peer);
 	}
 	return 0;
 }
@@ -348,13 +390,27 @@ static int peer_on_message(void *ctx, const struct api_message *message)
 	return ret;
 }
 
+static void go_on(struct api_peer *peer)
+{
+	if (peer->dump && !api_emit_dump(peer->dump)) {
+		dump_again(peer);
+		return;
+	}
+	peer->dump = NULL;
+	api_link_pause(peer->link, false);
+}
+
+static void peer_on_again(evutil_socket_t sock, short what, void *arg)
+{
+	go_on(arg);
+}
+
 static void peer_on_drained(void *ctx)
 {
 	struct api_peer *peer = ctx;
 
+	evtimer_del(peer->patience);
 	tell_drained(peer->server);
-	if (peer->dump && !api_emit_dump(peer->dump))
-		return;
-	peer->dump = NULL;
-	api_link_pause(peer->link, false);
+	if (!evtimer_pending(peer->again, NULL))
+		go_on(peer);
 }

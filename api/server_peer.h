@@ -18,7 +18,7 @@
 struct api_entry {
 	const struct api_handler *handler;
 	void *ctx;
-	uint64_t sets, dels, unchanged, refused;
+	uint64_t sets, dels, unchanged, refused, dropped;
 };
 
 struct api_server {
@@ -55,13 +55,18 @@ struct api_peer {
 	bool greeted;
 	uint16_t types[API_PEER_TYPES];
 	size_t type_len;
-	struct api_emit *dump; // waits for room
+	struct api_emit *dump;  // waits for room, or for its turn
+	struct event *again;    // its turn
+	struct event *patience; // runs while it is full of events of patience_type
+	uint16_t patience_type;
 	TAILQ_HEAD(, api_emit) deferred;
 	size_t deferred_len;
 };
 
 void api_peer_new(struct api_server *s, int sock);
 void api_peer_free(struct api_peer *peer);
+// It has too much to read: if that stays so, it is disconnected.
+void api_peer_lose_patience(struct api_peer *peer, uint16_t type);
 bool api_peer_subscribed(const struct api_peer *peer, uint16_t type);
 void api_peer_send_item(
 	struct api_peer *peer, struct api_header *header, const void *object, size_t size, int fd);

@@ -277,6 +277,7 @@ static const struct gw_field message_fields[] = {
 	FIELD(api_message_count, dels, "DELS", GW_U64),
 	FIELD(api_message_count, unchanged, "UNCHANGED", GW_U64),
 	FIELD(api_message_count, refused, "REFUSED", GW_U64),
+	FIELD(api_message_count, dropped, "DROPPED", GW_U64),
 };
 
 static const struct gw_field agent_fields[] = {

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bgp import Bird, Speaker
-from localapi import constants
+from localapi import LocalApi, constants, prefix_text
 from net import ROOT, Net, wait_for
 
 GOOD = range(1, 9)
@@ -82,3 +82,26 @@ def test_a_hostile_neighbour_harms_no_other_tenant(scene, capsys, mode):
     assert sent > 1000000
     if mode == "million":
         assert seen[0] == 1000000
+
+
+def test_a_listener_that_never_reads_keeps_nobody_waiting(scene):
+    """It is disconnected, which is counted and said; who does read learns all that changes, each prefix as it is by then."""
+    net, speaker, site, _ = scene
+    slow, quick = LocalApi(speaker.path, timeout=30), LocalApi(speaker.path, timeout=30)
+    slow.subscribe("bgp_route")
+    quick.subscribe("bgp_route")
+    hostile = net.spawn("hostile-slow", [sys.executable, ROOT / "tests/lib/bgp_hostile.py", "flap", "10.0.0.2", "10.0.0.1", "65001",
+                                         "9"], site)
+    speaker.network(HOSTILE, "192.168.9.0/24")
+    known, events = set(), 0
+    while hostile.alive() or known != {"192.168.9.0/24"}:
+        route = quick.wait_event("bgp_route")
+        events += 1
+        (known.add if route.verdict else known.discard)(prefix_text(route.prefix))
+    assert events > 10000
+    assert "has not read" in speaker.output()
+    count = [c for c in speaker.api.dump("message_count") if c.type == constants["API_TYPE_BGP_ROUTE"]]
+    assert [c.dropped for c in count] == [1]
+    with pytest.raises(OSError):  # it is told all anew when it comes again
+        while True:
+            slow.wait_event("bgp_route")
