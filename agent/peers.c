@@ -13,6 +13,9 @@
 
 #define STATES_MS 5000 // counters of peers are asked for this often
 #define PAGES_MS  200  // changed pages are written this often
+// What was learnt before is given up then, whatever isthmus-bgp has to say: its own wait is
+// shorter.
+#define SETTLE_MS 90000
 
 struct peers_state {
 	struct api_bgp_peer_state last;
@@ -56,6 +59,18 @@ struct peers_block {
 struct peers_vrf {
 	uint32_t vrf;
 	unsigned len;
+};
+
+struct router_key {
+	uint32_t vrf;
+	uint16_t slot;
+	uint16_t pad;
+};
+
+// A router that learns again what it knew: from the start of isthmus-bgp, or of the router, on.
+struct peers_settling {
+	struct router_key key;
+	int64_t until_ms;
 };
 
 struct way_key {
@@ -171,6 +186,39 @@ static void peer_key(const struct api_bgp_peer_state *s, char *key, size_t size)
 	snprintf(key, size, "%u/%u/%s", s->vrf, s->slot, ip_format(&s->address, text));
 }
 
+// -- routers that learn again
+
+static void settling_end(struct peers *p, const struct router_key *key);
+
+static struct peers_settling *settling_of(const struct peers *p, uint32_t vrf, uint16_t slot)
+{
+	const struct router_key key = {.vrf = vrf, .slot = slot};
+
+	return map_find(&p->settling, &key, sizeof(key));
+}
+
+static void settling_begin(struct peers *p, uint32_t vrf, uint16_t slot)
+{
+	struct peers_settling *s = settling_of(p, vrf, slot);
+
+	if (!s) {
+		s = xcalloc(1, sizeof(*s));
+		s->key = (struct router_key){.vrf = vrf, .slot = slot};
+		map_set(&p->settling, &s->key, sizeof(s->key), s);
+	}
+	s->until_ms = now_unix_ms() + SETTLE_MS;
+}
+
+static void settling_note(struct peers *p, const struct api_bgp_peer_state *state)
+{
+	struct peers_settling *s = settling_of(p, state->vrf, state->slot);
+
+	if (state->settling && !s)
+		settling_begin(p, state->vrf, state->slot);
+	else if (!state->settling && s)
+		settling_end(p, &s->key);
+}
+
 void peers_on_state(struct peers *p, const struct api_bgp_peer_state *state)
 {
 	size_t key_size = offsetof(struct api_bgp_peer_state, state);
@@ -183,13 +231,31 @@ void peers_on_state(struct peers *p, const struct api_bgp_peer_state *state)
 		map_set(&p->states, &s->last, key_size, s);
 	} else if (!memcmp(&s->last, state, sizeof(*state))) {
 		s->round = p->round;
+		settling_note(p, state);
 		return;
 	}
 	s->last = *state;
 	s->round = p->round;
+	settling_note(p, state);
 	peer_key(state, key, sizeof(key));
 	report_state(p->report, "bgpPeer", key, peer_value(state));
 	p->changed(p->ctx);
+}
+
+// Those that are wanted here no longer, or take too long, are waited for no more.
+static void settling_look(struct peers *p)
+{
+	const struct desired_type *type = desired_type_find(API_TYPE_BGP_ROUTER);
+	int64_t now_ms = now_unix_ms();
+	struct peers_settling *s;
+	size_t at = 0;
+
+	while ((s = map_next(&p->settling, &at))) {
+		const struct desired *d = desired_find(p->desired, type, &s->key);
+
+		if (!d || !desired_is_wanted(d) || now_ms > s->until_ms)
+			settling_end(p, &s->key);
+	}
 }
 
 static void peers_on_state_item(void *ctx, const void *object, size_t size, int fd)
@@ -216,6 +282,8 @@ static void peers_on_states(void *ctx, int status, const char *text)
 		map_del(&p->states, &s->last, offsetof(struct api_bgp_peer_state, state));
 		free(s);
 	}
+	if (status >= 0)
+		settling_look(p);
 	p->changed(p->ctx);
 }
 
@@ -358,10 +426,24 @@ static void block_free(struct peers_block *b)
 	free(b);
 }
 
+static bool vrf_is_settling(const struct peers *p, uint32_t vrf)
+{
+	const struct peers_settling *s;
+	size_t at = 0;
+
+	while ((s = map_next(&p->settling, &at))) {
+		if (s->key.vrf == vrf)
+			return true;
+	}
+	return false;
+}
+
 static bool block_write(struct peers *p, struct peers_block *b)
 {
 	bool empty = true;
 
+	if (vrf_is_settling(p, b->key.vrf))
+		return false;
 	for (size_t i = 0; i < b->len; i++) {
 		if (b->pages[i]->changed)
 			page_write(p, b->pages[i]);
@@ -466,17 +548,62 @@ static void peers_on_route_item(void *ctx, const void *object, size_t size, int 
 	peers_on_route(ctx, &route);
 }
 
-// What was learnt by an earlier isthmus-bgp and not since goes now.
-static void peers_on_routes(void *ctx, int status, const char *text)
+// What was learnt by an earlier isthmus-bgp and not since goes now, except where it learns again.
+static void peers_drop_old(struct peers *p)
 {
-	struct peers *p = ctx;
 	struct peers_route *r;
 	size_t at = 0;
 
-	p->asking_routes = false;
-	while (status >= 0 && (r = map_next(&p->routes, &at))) {
-		if (r->round != p->route_round)
+	while ((r = map_next(&p->routes, &at))) {
+		if (r->round != p->route_round && !settling_of(p, r->key.vrf, r->key.slot))
 			route_free(p, r);
+	}
+}
+
+static void peers_ask_routes(struct peers *p);
+
+static void peers_on_routes(void *ctx, int status, const char *text)
+{
+	struct peers *p = ctx;
+
+	p->asking_routes = false;
+	if (status >= 0)
+		peers_drop_old(p);
+	if (p->ask_again)
+		peers_ask_routes(p);
+}
+
+static void peers_ask_routes(struct peers *p)
+{
+	static const struct api_bgp_route best = {.view = API_BGP_VIEW_BEST};
+
+	p->ask_again = p->asking_routes;
+	if (p->asking_routes || !p->bgp)
+		return;
+	p->asking_routes = !api_client_dump(p->bgp, API_TYPE_BGP_ROUTE, &best,
+		offsetof(struct api_bgp_route, verdict), peers_on_route_item, peers_on_routes, p);
+}
+
+// All that it knows now is there to be asked for.
+static void settling_end(struct peers *p, const struct router_key *key)
+{
+	struct peers_settling *s = map_del(&p->settling, key, sizeof(*key));
+
+	free(s);
+	peers_ask_routes(p);
+	if (!event_pending(p->pages_timer, EV_TIMEOUT, NULL))
+		event_add(p->pages_timer, &(struct timeval){.tv_usec = PAGES_MS * 1000});
+}
+
+// Its routes stay until the new isthmus-bgp has learnt all again.
+static void settling_begin_all(struct peers *p)
+{
+	const struct peers_route *r;
+	size_t at = 0;
+
+	while ((r = map_next(&p->routes, &at))) {
+		if (!settling_of(p, r->key.vrf, r->key.slot))
+			settling_begin(p, r->key.vrf, r->key.slot);
 	}
 }
 
@@ -532,6 +659,7 @@ void peers_init(struct peers *p, struct event_base *base, struct report *report,
 	map_init(&p->blocks);
 	map_init(&p->vrfs);
 	map_init(&p->ways);
+	map_init(&p->settling);
 	p->states_timer = event_new(base, -1, EV_PERSIST, peers_on_states_timer, p);
 	p->pages_timer = evtimer_new(base, peers_on_pages_timer, p);
 	if (!p->states_timer || !p->pages_timer)
@@ -551,20 +679,19 @@ void peers_fini(struct peers *p)
 	map_free_all(&p->routes);
 	map_free_all(&p->vrfs);
 	map_free_all(&p->ways);
+	map_free_all(&p->settling);
 	event_free(p->states_timer);
 	event_free(p->pages_timer);
 }
 
 void peers_set_bgp(struct peers *p, struct api_client *bgp)
 {
-	static const struct api_bgp_route best = {.view = API_BGP_VIEW_BEST};
-
 	p->bgp = bgp;
-	p->asking_states = p->asking_routes = false;
+	p->asking_states = p->asking_routes = p->ask_again = false;
 	if (!bgp)
 		return;
-	peers_ask_states(p);
+	settling_begin_all(p);
 	p->route_round++;
-	p->asking_routes = !api_client_dump(bgp, API_TYPE_BGP_ROUTE, &best,
-		offsetof(struct api_bgp_route, verdict), peers_on_route_item, peers_on_routes, p);
+	peers_ask_states(p);
+	peers_ask_routes(p);
 }

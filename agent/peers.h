@@ -3,7 +3,8 @@
 
 // What isthmus-bgp says, for reports: the state of peers, and the routes learnt from them, each
 // shown at the connection it points to. Learnt routes of a connection are reported in pages, so
-// that one change costs one page.
+// that one change costs one page. After a restart of isthmus-bgp, or where it takes a slot over,
+// pages wait until it has learnt all again, and what was learnt before stands so long.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,8 +32,9 @@ struct peers {
 	struct map blocks;           // struct peers_block by (vrf, connection)
 	struct map vrfs;             // struct peers_vrf: how many routes
 	struct map ways;             // struct peers_way: next hops resolved since the last tick
+	struct map settling;         // struct peers_settling by (vrf, slot): pages are not written
 	unsigned round, route_round; // of asking for everything
-	bool asking_states, asking_routes;
+	bool asking_states, asking_routes, ask_again;
 	bool resolve; // static routes have changed: next hops may be on other connections
 };
 

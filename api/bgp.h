@@ -229,6 +229,10 @@ struct api_bgp_peer_state {
 	uint32_t treated_as_withdraw, attributes_discarded; // RFC 7606
 	char last_error[API_TEXT_SIZE]; // "sent Cease/..." or "received ...: text"
 	char warning[API_TEXT_SIZE];    // e.g. no policy map: accepts and announces all
+	// After a restart or take-over its router has not yet learnt and installed all again: what
+	// was known before stands.
+	uint8_t settling;
+	uint8_t pad2[7];
 };
 
 enum api_bgp_view {

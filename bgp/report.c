@@ -72,6 +72,7 @@ void peer_report(const struct peer *p, struct api_bgp_peer_state *ret_state)
 		.remote_id = p->remote.identifier,
 		.flaps = f->flaps,
 		.restarting = p->stale[0] || p->stale[1],
+		.settling = p->router->deferring || p->router->settle_due,
 		.established_ms = (int64_t)f->established_ms,
 		.closed_ms = (int64_t)f->closed_ms,
 		.treated_as_withdraw = f->withdrawn,

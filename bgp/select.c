@@ -193,6 +193,15 @@ static bool vrf_is_deferring(const struct vrf *vrf)
 	return false;
 }
 
+static void tell_settled(struct router *r)
+{
+	struct speaker *s = router_speaker(r);
+
+	for (uint16_t i = 1; i < r->peers_end; i++)
+		if (r->peers[i])
+			s->ops->state(s->ctx, r->peers[i]);
+}
+
 static bool fib_run(struct job *job)
 {
 	struct router *r =
@@ -222,6 +231,7 @@ static bool fib_run(struct job *job)
 	if (r->settle_due && !vrf_is_deferring(r->vrf)) {
 		r->settle_due = false;
 		s->ops->fib_settled(s->ctx, r->cfg.vrf);
+		tell_settled(r);
 	}
 	router_check_gone(r);
 	return false;

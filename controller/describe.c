@@ -10,8 +10,8 @@
 
 #include "nouns.h"
 
-// Pages of a connection's learnt routes: 100 000 of a tenant, 1 000 in each.
-#define LEARNT_PAGES 100
+// Of a controller that has just started, until the gateways that speak BGP have reported.
+#define LISTEN_MS 5000
 
 static void set(json_t *to, const char *name, json_t *value)
 {
@@ -139,53 +139,24 @@ static void set_reported(
 	copy_member(value, "unreachabilityReason", properties, "unreachabilityReason");
 }
 
-// The gateway that speaks BGP for the tenant; NULL: none now.
-static const char *reflector_of(const struct describe *d, const struct plan_tenant_status *tenant)
+static void add_route(void *arg, const char *prefix, const char *via)
 {
-	uint16_t at = (uint16_t)(tenant->home - 1);
-	struct plan_slot_status slot;
-
-	if (!tenant->home || !plan_slot_next(d->plan, &at, &slot) || slot.slot != tenant->home)
-		return NULL;
-	return slot.holder;
+	json_array_append_new(arg, json_pack("{s:s,s:s,s:i,s:s}", "destinationPrefix", prefix,
+					   "nextHop", via, "metric", 0, "protocol", "BGP"));
 }
 
-static void add_page(json_t *routes, const json_t *learnt)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach ((json_t *)(uintptr_t)learnt, i, one) {
-		const char *prefix = json_string_value(json_object_get(one, "prefix"));
-		const char *via = json_string_value(json_object_get(one, "via"));
-
-		if (prefix)
-			json_array_append_new(
-				routes, json_pack("{s:s,s:s,s:i,s:s}", "destinationPrefix", prefix,
-						"nextHop", via ? via : "0.0.0.0", "metric", 0,
-						"protocol", "BGP"));
-	}
-}
-
-// Routes that BGP learnt over the connection follow the static ones; they come in pages.
+// Routes that BGP learnt over the connection follow the static ones.
 static void add_learnt(const struct describe *d, const struct plan_connection_status *st,
 	const struct plan_tenant_status *tenant, json_t *properties)
 {
 	json_t *routes = json_object_get(properties, "routes"), *one;
-	const char *gateway = reflector_of(d, tenant);
-	char key[48];
 	size_t i;
 
 	json_array_foreach (routes, i, one) {
 		set(one, "protocol", json_string("Static"));
 	}
-	if (!gateway || !json_is_array(routes))
-		return;
-	for (unsigned page = 0; page < LEARNT_PAGES; page++) {
-		snprintf(key, sizeof(key), page ? "%u/%u/%u" : "%u/%u", tenant->vrf, st->id, page);
-		add_page(routes,
-			json_object_get(fleet_state(d->fleet, gateway, "routes", key), "learnt"));
-	}
+	if (json_is_array(routes))
+		learnt_each(d->learnt, tenant->vrf, st->id, d->now_ms(NULL), add_route, routes);
 }
 
 static void describe_connection(
@@ -372,14 +343,12 @@ void describe_resource(void *arg, const struct model_path *path, json_t *propert
 
 // -- lists
 
-json_t *describe_host_routes(void *arg, uint64_t *ret_revision)
+// What the plan says of hosts; *known takes (VRF, prefix) of what has a route.
+static void add_planned(const struct view *view, json_t *items, json_t *known)
 {
-	const struct describe *d = arg;
-	const struct view *view = fleet_view(d->fleet, PLAN_HOSTS);
 	const struct view_entry *e;
-	json_t *items = json_array();
+	char id[PREFIX_TEXT_SIZE + 16];
 
-	*ret_revision = view->revision;
 	TAILQ_FOREACH (e, &view->entries, link) {
 		json_t *item;
 
@@ -387,9 +356,89 @@ json_t *describe_host_routes(void *arg, uint64_t *ret_revision)
 			continue;
 		item = json_loads(e->object->text, 0, NULL);
 		set(item, "kind", json_string(plan_kind_name(e->object->kind)));
+		if (e->object->kind == PLAN_KIND_HOST_ROUTE) {
+			set(item, "protocol", json_string("Static"));
+			snprintf(id, sizeof(id), "%lld %s",
+				json_integer_value(json_object_get(item, "vrf")),
+				json_string_value(json_object_get(item, "prefix")));
+			set(known, id, json_true());
+		}
 		json_array_append_new(items, item);
 	}
+}
+
+static void add_ips(json_t *item, const char *name, const struct ip_addr addr[2]);
+
+struct learnt_rows {
+	json_t *items, *known;
+	const struct plan_way *way;
+};
+
+// A static route of the same prefix stands.
+static void add_host_route(void *arg, const char *prefix, const char *via)
+{
+	const struct learnt_rows *rows = arg;
+	char id[PREFIX_TEXT_SIZE + 16], addr[IP_TEXT_SIZE], mac[MAC_TEXT_SIZE];
+	json_t *item;
+
+	snprintf(id, sizeof(id), "%u %s", rows->way->vrf, prefix);
+	if (json_object_get(rows->known, id))
+		return;
+	set(rows->known, id, json_true());
+	item = json_pack("{s:I,s:s,s:s,s:i,s:s}", "vrf", (json_int_t)rows->way->vrf, "prefix",
+		prefix, "via", ip_format(&rows->way->via, addr), "slot", (int)rows->way->slot,
+		"mac", mac_format(&rows->way->mac, mac));
+	add_ips(item, "pa", rows->way->pa);
+	set(item, "kind", json_string(plan_kind_name(PLAN_KIND_HOST_ROUTE)));
+	set(item, "protocol", json_string("BGP"));
+	json_array_append_new(rows->items, item);
+}
+
+// A gateway with a reflector that has not reported since this controller started.
+static bool is_listening(const struct describe *d)
+{
+	const char *holder;
+	struct plan_way way;
+	size_t at = 0;
+
+	if (d->now_ms(NULL) - d->started_ms > LISTEN_MS)
+		return false;
+	while (plan_way_next(d->plan, &at, &way)) {
+		holder = plan_reflector_holder(d->plan, way.vrf);
+		if (holder && plan_speaks_bgp(d->plan, way.vrf) &&
+			!fleet_has_reported(d->fleet, holder))
+			return true;
+	}
+	return false;
+}
+
+json_t *describe_host_routes(void *arg, uint64_t *ret_revision)
+{
+	const struct describe *d = arg;
+	json_t *items, *known;
+	struct plan_way way;
+	size_t at = 0;
+
+	*ret_revision = describe_host_routes_revision(arg);
+	if (is_listening(d))
+		return NULL;
+	items = json_array();
+	known = json_object();
+	add_planned(fleet_view(d->fleet, PLAN_HOSTS), items, known);
+	while (plan_way_next(d->plan, &at, &way)) {
+		struct learnt_rows rows = {items, known, &way};
+
+		learnt_each(d->learnt, way.vrf, way.conn, d->now_ms(NULL), add_host_route, &rows);
+	}
+	json_decref(known);
 	return items;
+}
+
+uint64_t describe_host_routes_revision(void *arg)
+{
+	const struct describe *d = arg;
+
+	return fleet_view(d->fleet, PLAN_HOSTS)->revision + learnt_changes(d->learnt);
 }
 
 static void add_ips(json_t *item, const char *name, const struct ip_addr addr[2])

@@ -6,6 +6,7 @@
 
 #include "fleet.h"
 #include "hooks.h"
+#include "learnt.h"
 #include "plan.h"
 #include "resource.h"
 
@@ -13,6 +14,9 @@ struct describe {
 	const struct resource_store *resources;
 	struct plan *plan;
 	struct fleet *fleet;
+	struct learnt *learnt;
+	int64_t started_ms;
+	int64_t (*now_ms)(void *arg);
 };
 
 // Members of struct rest_hooks and struct rest_list; arg is the struct describe.
@@ -26,7 +30,9 @@ void describe_peer_state(const json_t *value, json_t *properties);
 int describe_peer_place(const struct describe *d, const struct model_path *path,
 	const char **ret_gateway, char key[DESCRIBE_PEER_KEY]);
 json_t *describe_generated(void *arg, const struct model_path *collection);
+// NULL: it would be incomplete, as gateways have not yet said again what BGP has learnt.
 json_t *describe_host_routes(void *arg, uint64_t *ret_revision);
+uint64_t describe_host_routes_revision(void *arg);
 json_t *describe_slots(void *arg, uint64_t *ret_revision);
 // A gateway that works and holds connections must be drained first: once deleted it hears nothing
 // more.

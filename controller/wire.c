@@ -37,6 +37,7 @@ struct wire {
 	struct server *server;
 	struct translate translate;
 	struct describe describe;
+	struct learnt *learnt;
 	struct diagnose diagnose;
 	struct event *again; // the plan wants a step without a change
 	struct mark marks[MARKS];
@@ -295,6 +296,23 @@ static void on_reached(void *arg, const char *gateway)
 		tell_reached(w, gateway);
 }
 
+static void on_learnt(void *arg, const char *gateway, const char *key, const json_t *value)
+{
+	struct wire *w = arg;
+
+	if (key)
+		learnt_report(w->learnt, gateway, key, value, now_ms(NULL));
+	else
+		learnt_begins(w->learnt, gateway, now_ms(NULL));
+}
+
+static const char *on_reflector(void *arg, uint32_t vrf)
+{
+	const struct wire *w = arg;
+
+	return plan_reflector_holder(w->plan, vrf);
+}
+
 // -- certificates: the two newest of each gateway are good, so that a renewal drops nothing
 
 static char *certificate_key(const char *gateway)
@@ -472,7 +490,7 @@ static int take_term(struct wire *w, uint64_t *ret_term)
 static int start_plan(struct wire *w)
 {
 	const struct fleet_ops ops = {
-		w, on_health, on_changed, on_epoch, on_iv_next, on_enrolled, on_reached};
+		w, on_health, on_changed, on_epoch, on_iv_next, on_enrolled, on_reached, on_learnt};
 	uint64_t term;
 	int rc = take_term(w, &term);
 
@@ -481,6 +499,7 @@ static int start_plan(struct wire *w)
 	if (rc)
 		return rc;
 	w->plan = plan_new();
+	w->learnt = learnt_new(on_reflector, w);
 	w->fleet = fleet_new(term, now_ms(NULL), &ops);
 	plan_set_epoch(w->plan, w->epoch);
 	plan_expect_reports(w->plan);
@@ -531,11 +550,13 @@ int wire_new(struct event_base *base, const struct wire_config *config,
 		wire_free(w);
 		return rc;
 	}
-	w->describe = (struct describe){w->resources, w->plan, w->fleet};
+	w->describe =
+		(struct describe){w->resources, w->plan, w->fleet, w->learnt, now_ms(NULL), now_ms};
 	w->diagnose = (struct diagnose){&w->describe, w->server};
 	w->hooks = (struct rest_hooks){
 		w, on_progress, on_describe, on_generated, on_ask, on_ask_forget, on_keeps};
-	w->host_routes = (struct rest_list){"hostRoutes", &w->describe, describe_host_routes};
+	w->host_routes = (struct rest_list){
+		"hostRoutes", &w->describe, describe_host_routes, describe_host_routes_revision};
 	w->slots = (struct rest_list){"slots", &w->describe, describe_slots};
 	rest_set_hooks(rest, &w->hooks);
 	rest_add_list(rest, &w->host_routes);
@@ -556,6 +577,7 @@ void wire_free(struct wire *w)
 	pki_close(w->pki);
 	fleet_free(w->fleet);
 	plan_free(w->plan);
+	learnt_free(w->learnt);
 	if (w->again)
 		event_free(w->again);
 	free(w);

@@ -336,7 +336,17 @@ static void take_errors(struct fleet_gateway *g, const json_t *errors)
 	}
 }
 
-static void take_states(struct fleet_gateway *g, const json_t *states)
+static void tell_learnt(const struct fleet *f, const struct fleet_gateway *g, const json_t *entry,
+	const json_t *value)
+{
+	const char *kind = json_string_value(json_object_get(entry, "kind"));
+	const char *key = json_string_value(json_object_get(entry, "key"));
+
+	if (f->ops.learnt && kind && key && !strcmp(kind, "routes"))
+		f->ops.learnt(f->ops.arg, g->name, key, value);
+}
+
+static void take_states(const struct fleet *f, struct fleet_gateway *g, const json_t *states)
 {
 	const json_t *entry;
 	size_t i;
@@ -352,10 +362,11 @@ static void take_states(struct fleet_gateway *g, const json_t *states)
 			continue;
 		json_decref(n->state);
 		n->state = json_incref(value);
+		tell_learnt(f, g, entry, value);
 	}
 }
 
-static void take_gone(struct fleet_gateway *g, const json_t *gone)
+static void take_gone(const struct fleet *f, struct fleet_gateway *g, const json_t *gone)
 {
 	const json_t *entry;
 	size_t i;
@@ -368,6 +379,7 @@ static void take_gone(struct fleet_gateway *g, const json_t *gone)
 		g->errors_len -= n->code != NULL;
 		map_del_str(&g->notes, n->id);
 		note_free(n);
+		tell_learnt(f, g, entry, NULL);
 	}
 }
 
@@ -396,13 +408,15 @@ int fleet_report(struct fleet *f, const char *gateway, const json_t *report, int
 		free(g->instance);
 		g->instance = xstrdup(instance);
 		g->full = false;
+		if (f->ops.learnt)
+			f->ops.learnt(f->ops.arg, g->name, NULL, NULL);
 	}
 	// A revision of an earlier term says nothing about this one's objects.
 	moved = g->reached != (uint64_t)revision;
 	g->reached = (uint64_t)revision;
 	take_errors(g, json_object_get(report, "errors"));
-	take_states(g, json_object_get(report, "state"));
-	take_gone(g, json_object_get(report, "gone"));
+	take_states(f, g, json_object_get(report, "state"));
+	take_gone(f, g, json_object_get(report, "gone"));
 	tell_iv_next(f, g);
 	if (moved && f->ops.reached)
 		f->ops.reached(f->ops.arg, g->name);
@@ -529,6 +543,13 @@ enum fleet_progress fleet_progress(
 			progress = FLEET_UPDATING;
 	}
 	return progress;
+}
+
+bool fleet_has_reported(const struct fleet *f, const char *gateway)
+{
+	const struct fleet_gateway *g = find(f, gateway);
+
+	return g && g->instance;
 }
 
 const json_t *fleet_state(

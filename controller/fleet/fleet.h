@@ -38,6 +38,9 @@ struct fleet_ops {
 	void (*enrolled)(void *arg, const char *gateway);
 	// A gateway reported that it has reached another revision than before.
 	void (*reached)(void *arg, const char *gateway);
+	// A gateway reported a page of learnt routes (value NULL: that it is gone), or (key NULL)
+	// begins to report all anew.
+	void (*learnt)(void *arg, const char *gateway, const char *key, const json_t *value);
 };
 
 struct fleet *fleet_new(uint64_t term, int64_t now_ms, const struct fleet_ops *ops);
@@ -75,6 +78,7 @@ void fleet_tick(struct fleet *f, int64_t now_ms);
 
 // -- for the API
 
+bool fleet_has_reported(const struct fleet *f, const char *gateway); // since the start
 enum plan_health fleet_health(const struct fleet *f, const char *gateway);
 
 enum fleet_progress { FLEET_DONE, FLEET_UPDATING, FLEET_FAILED, FLEET_UNREACHABLE };

@@ -68,7 +68,7 @@ void plan_free(struct plan *p)
 {
 	struct map *maps[] = {&p->pools, &p->gateways, &p->networks, &p->tenants, &p->subnets,
 		&p->hosts, &p->connections, &p->routers, &p->peers, &p->policies, &p->prefixes,
-		&p->conn_keys};
+		&p->vrfs, &p->conn_keys};
 
 	if (!p)
 		return;

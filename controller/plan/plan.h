@@ -384,6 +384,23 @@ struct plan_router_status {
 // In slot order, one a slot while the tenant has a router. False at the end.
 bool plan_router_next(const struct plan *p, const char *tenant, struct plan_router_status *at);
 
+// The gateway that holds the tenant's reflector, by its VRF; NULL: none.
+const char *plan_reflector_holder(const struct plan *p, uint32_t vrf);
+bool plan_speaks_bgp(const struct plan *p, uint32_t vrf); // the tenant has a router
+
+// How hosts reach what is behind a placed connection: the tenant's MAC and address in its slot, at
+// the slot's PA.
+struct plan_way {
+	uint32_t vrf, conn;
+	uint16_t slot;
+	struct ip_addr via;
+	struct mac_addr mac;
+	struct ip_addr pa[2];
+};
+
+// In no order; *at starts at 0. False at the end.
+bool plan_way_next(const struct plan *p, size_t *at, struct plan_way *ret_way);
+
 // The tenant's configured peers that no static route of a connection leads to: their names, with
 // commas, cut at size. False: there is none.
 bool plan_peers_unreached(const struct plan *p, const char *tenant, char *names, size_t size);

@@ -223,7 +223,7 @@ bool rows_load_tenant(struct plan *p, struct tenant *t)
 	row = take_loaded(p, p->key_text.s);
 	if (!row)
 		return false;
-	t->vrf = (uint32_t)get_u64(row, "vrf");
+	tenant_set_vrf(p, t, (uint32_t)get_u64(row, "vrf"));
 	t->home_wanted = (uint16_t)get_u64(row, "home");
 	t->router_ip = get_ip(row, "routerIp");
 	json_decref(row);

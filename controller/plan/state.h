@@ -311,6 +311,7 @@ struct plan {
 	struct map pools, gateways, networks, tenants, subnets, hosts, connections, routers, peers,
 		policies, prefixes, conn_keys;
 	struct map vips;
+	struct map vrfs;      // struct tenant by its VRF
 	struct map addresses; // provider addresses taken: struct provider_addr
 	struct map reservations;
 	struct map loaded; // rows of plan_load() not claimed yet: struct row
@@ -435,6 +436,7 @@ void slot_remove(struct plan *p, struct slot *s, struct connection *c);
 struct tenant *tenant_ref(struct plan *p, const char *name);
 void tenant_unref(struct plan *p, struct tenant *t);
 struct tenant *tenant_find(const struct plan *p, const char *name);
+void tenant_set_vrf(struct plan *p, struct tenant *t, uint32_t vrf); // 0: none
 void tenant_work(struct plan *p, struct tenant *t);
 void tenant_free(struct plan *p, struct tenant *t);
 void tenant_home(struct plan *p, struct tenant *t); // chooses, and marks what depends on it

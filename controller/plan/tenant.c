@@ -15,6 +15,15 @@ struct tenant *tenant_find(const struct plan *p, const char *name)
 	return map_find_str(&p->tenants, name);
 }
 
+void tenant_set_vrf(struct plan *p, struct tenant *t, uint32_t vrf)
+{
+	if (t->vrf)
+		map_del(&p->vrfs, &t->vrf, sizeof(t->vrf));
+	t->vrf = vrf;
+	if (vrf)
+		map_set(&p->vrfs, &t->vrf, sizeof(t->vrf), t);
+}
+
 struct tenant *tenant_ref(struct plan *p, const char *name)
 {
 	struct tenant *t = tenant_find(p, name);
@@ -81,6 +90,7 @@ void tenant_free(struct plan *p, struct tenant *t)
 	pub_clear(p, &t->router_pub);
 	clear_input(p, t);
 	rows_of_tenant(p, t, true);
+	tenant_set_vrf(p, t, 0);
 	plan_unqueue(p, WORK_TENANT, &t->todo);
 	map_del_str(&p->tenants, t->name);
 	audience_fini(&t->audience);
@@ -284,7 +294,7 @@ static void forget(struct plan *p, struct tenant *t)
 	t->router_ip = t->router_told = (struct ip_addr){0};
 	set_network(p, t, NULL);
 	rows_of_tenant(p, t, true);
-	t->vrf = 0;
+	tenant_set_vrf(p, t, 0);
 	if (!t->uses)
 		tenant_free(p, t);
 }
@@ -362,7 +372,7 @@ struct tenant_slot *tenant_slot_get(struct plan *p, struct tenant *t, struct slo
 	if (ts)
 		return ts;
 	if (!t->vrf) {
-		t->vrf = p->next_vrf++;
+		tenant_set_vrf(p, t, p->next_vrf++);
 		t->row_changed = p->counters_changed = true;
 		plan_queue(p, WORK_TENANT, &t->todo);
 	}
@@ -509,4 +519,38 @@ int plan_tenant_status(
 		.waiting = t->waiting_len,
 	};
 	return 0;
+}
+
+const char *plan_reflector_holder(const struct plan *p, uint32_t vrf)
+{
+	const struct tenant *t = map_find(&p->vrfs, &vrf, sizeof(vrf));
+
+	return t && t->home && t->home->slot->holder ? t->home->slot->holder->name : NULL;
+}
+
+bool plan_speaks_bgp(const struct plan *p, uint32_t vrf)
+{
+	const struct tenant *t = map_find(&p->vrfs, &vrf, sizeof(vrf));
+
+	return t && bgp_router(t);
+}
+
+bool plan_way_next(const struct plan *p, size_t *at, struct plan_way *ret_way)
+{
+	const struct connection *c;
+
+	while ((c = map_next(&p->connections, at))) {
+		if (!c->tenant_slot || c->gone)
+			continue;
+		*ret_way = (struct plan_way){
+			.vrf = c->tenant->vrf,
+			.conn = c->id,
+			.slot = c->slot->number,
+			.via = c->tenant_slot->addr,
+			.mac = c->tenant_slot->mac,
+			.pa = {c->slot->pa[0], c->slot->pa[1]},
+		};
+		return true;
+	}
+	return false;
 }

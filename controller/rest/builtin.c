@@ -155,6 +155,13 @@ static uint64_t query_number(const struct rest_request *req, const char *name, u
 
 static void reply_list(struct rest_request *req, json_t *items, uint64_t revision)
 {
+	if (!items) {
+		rest_header(req, "Retry-After", "1");
+		rest_fail(req, 503, "ServerBusy", "uri",
+			"The controller has just started and has not yet heard from all gateways.");
+		rest_reply_fault(req);
+		return;
+	}
 	rest_header(req, "ETag", "W/\"%llu\"", (unsigned long long)revision);
 	rest_reply(req, 200,
 		json_pack("{s:o, s:s, s:I}", "value", items, "nextLink", "", "revision",
@@ -202,10 +209,14 @@ void rest_waiting_look(struct rest *rest)
 	struct rest_wait *next;
 
 	for (struct rest_wait *w = rest->waiting; w; w = next) {
-		uint64_t revision;
-		json_t *items = w->list->items(w->list->arg, &revision);
+		uint64_t revision =
+			w->list->revision ? w->list->revision(w->list->arg) : UINT64_MAX;
+		json_t *items;
 
 		next = w->next;
+		if (revision <= w->since)
+			continue;
+		items = w->list->items(w->list->arg, &revision);
 		if (revision > w->since)
 			wait_answer(w, items, revision);
 		else

@@ -46,9 +46,10 @@ struct rest_hooks {
 struct rest_list {
 	const char *name; // "hostRoutes"
 	void *arg;
-	// A new array of items. *ret_revision grows whenever the list changes: the ETag, and what
-	// `?since=R&wait=S` (at most 60 s) waits to pass.
+	// A new array of items; NULL: not now. *ret_revision grows whenever the list changes: the
+	// ETag, and what `?since=R&wait=S` (at most 60 s) waits to pass.
 	json_t *(*items)(void *arg, uint64_t *ret_revision);
+	uint64_t (*revision)(void *arg); // the same without the work of the list; NULL: by items
 };
 
 struct rest;

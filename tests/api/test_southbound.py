@@ -392,3 +392,68 @@ def test_what_a_gateway_reports_of_a_peer_is_shown_and_may_come_back(controller)
     g.poll()
     (told,) = g.of("bgpPeer").values()
     assert told["options"]["holdTimeS"] == 30 and "session" not in told["options"]
+
+
+def learnt_rows(controller):
+    return {r["prefix"]: r for r in controller.get("hostRoutes").json["value"]
+            if r["kind"] == "hostRoute" and r["protocol"] == "BGP"}
+
+
+def page(*prefixes, via="14.1.20.1"):
+    return {"learnt": [{"prefix": p, "via": via} for p in prefixes]}
+
+
+def gre_block(g):
+    """Key of the GRE connection's learnt routes, and the tenant's slot."""
+    connection = next(c for c in g.of("connection").values() if c["type"] == "GRE")
+    return "%d/%d" % (connection["vrf"], connection["connection"]), connection["slot"]
+
+
+def test_hosts_are_told_what_bgp_has_learnt(controller):
+    g = with_peer(controller)
+    key, slot = gre_block(g)
+    before = controller.get("hostRoutes").json["revision"]
+    g.report(state=[{"kind": "routes", "key": key, "value": page("10.1.0.0/24", "14.1.20.1/32")}])
+    rows = learnt_rows(controller)
+    assert set(rows) == {"10.1.0.0/24"}  # of the other there is a static route
+    static = next(r for r in controller.get("hostRoutes").json["value"] if r.get("prefix") == "14.1.20.1/32")
+    assert static["protocol"] == "Static" and static["slot"] == slot
+    assert all(rows["10.1.0.0/24"][m] == static[m] for m in ("vrf", "via", "slot", "mac", "pa"))
+    answer = controller.get("hostRoutes?since=%d&wait=5" % before).json
+    assert answer["revision"] > before  # who waits for a change is told of this one
+    waiting = Asking(controller, "hostRoutes?since=%d&wait=20" % answer["revision"])
+    g.report(state=[{"kind": "routes", "key": key + "/1", "value": page("10.2.0.0/24")}])
+    waiting.join(10)
+    assert "10.2.0.0/24" in {r.get("prefix") for r in waiting.answer.json["value"]}
+    shown = controller.get("virtualGateways/Contoso/networkConnections/GreGW").properties["routes"]
+    assert {(r["destinationPrefix"], r["protocol"]) for r in shown} == {
+        ("14.1.20.1/32", "Static"), ("14.1.20.1/32", "BGP"), ("10.1.0.0/24", "BGP"), ("10.2.0.0/24", "BGP")}
+    g.report(gone=[{"kind": "routes", "key": key}])
+    assert set(learnt_rows(controller)) == {"10.2.0.0/24"}
+    g.report(gone=[{"kind": "routes", "key": key + "/1"}])
+    assert not learnt_rows(controller)
+
+
+def test_what_was_learnt_stands_until_a_new_agent_has_reported(controller):
+    g = with_peer(controller)
+    key, _ = gre_block(g)
+    g.report(state=[{"kind": "routes", "key": key, "value": page("10.1.0.0/24")},
+                    {"kind": "routes", "key": key + "/1", "value": page("10.2.0.0/24")}])
+    g.report(instance="another life")
+    assert set(learnt_rows(controller)) == {"10.1.0.0/24", "10.2.0.0/24"}
+    g.report(instance="another life", state=[{"kind": "routes", "key": key, "value": page("10.3.0.0/24")}])
+    assert set(learnt_rows(controller)) == {"10.3.0.0/24"}  # and what it does not say again is gone
+
+
+def test_only_the_reflectors_gateway_says_what_is_learnt(controller):
+    g = with_peer(controller)
+    key, _ = gre_block(g)
+    g.report(state=[{"kind": "routes", "key": key, "value": page("10.1.0.0/24")}])
+    gateway(controller, "GW2")
+    other = Gateway(controller, "GW2")
+    assert other.enrol() == 200
+    other.beat()
+    other.poll()
+    other.report(state=[{"kind": "routes", "key": key, "value": page("10.66.0.0/24")}])
+    other.report(gone=[{"kind": "routes", "key": key}])
+    assert set(learnt_rows(controller)) == {"10.1.0.0/24"}

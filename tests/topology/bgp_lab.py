@@ -8,7 +8,7 @@
 
 and the same again, with the same addresses and AS numbers, for the other tenant. A site knows one
 address of the gateway's, the routerIP; all else it must learn. The connections' only static routes
-are the peers' own addresses; hosts send to the gateway what they have no better route for.
+are the peers' own addresses; hosts have their routes to the sites from the controller alone.
 """
 
 import wanted
@@ -125,11 +125,13 @@ protocol bgp isthmus { local %(peer)s as %(asn)d; neighbor %(router)s as %(gatew
 
     # -- the hosts
 
-    def default_to_gateway(self, t):
-        """What the hosts have no better route for goes to the tenant's gateway."""
-        row = self.hosts.applied[t.name][next(iter(self._site_prefixes(t)))]
-        for host in self.scene.hosts.values():
-            host.router(t.name).route("default", *row)
+    def site_prefixes(self, t):
+        """What the sites announce."""
+        return ({t.gre_lan} if t.gre_site else set()) | ({t.vlan_machine + "/32"} if t.vlan_site else set())
+
+    def hosts_know(self, t):
+        """Whether the hosts have been told what the sites announce."""
+        return self.site_prefixes(t) <= set(self.hosts.applied[t.name])
 
 
 def bgp_lab(**options):
@@ -141,8 +143,8 @@ def bgp_lab(**options):
         for t in lab.tenants:
             lab.put_tenant(t)
         lab.wait_hosts()
+        lab.follow()
         for t in lab.tenants:
-            lab.default_to_gateway(t)
             lab.start_sites(t)
     except BaseException:
         lab.close()
@@ -151,10 +153,10 @@ def bgp_lab(**options):
 
 
 def wait_learnt(lab):
-    """Every site's session is up and its prefix in the forwarder."""
+    """Every site's session is up, its prefix in the forwarder and at the hosts."""
     for t in lab.tenants:
-        sites = ([t.gre_lan] if t.gre_site else []) + ([t.vlan_machine + "/32"] if t.vlan_site else [])
-        wait_for(lambda: set(lab.fib(t)) == set(sites), 30, "%s: %s in the forwarder; peers %s; %s" % (
+        sites = lab.site_prefixes(t)
+        wait_for(lambda: set(lab.fib(t)) == sites and lab.hosts_know(t), 30, "%s: %s in the forwarder; peers %s; %s" % (
             t.name, sites, [(p, getattr(lab.peer_state(t, p), "last_error", None)) for _, p, _ in lab.peers(t)], lab.gateway.bgp.output()))
 
 

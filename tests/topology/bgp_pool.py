@@ -3,7 +3,7 @@
 
    site-a-lan  BIRD --GRE---- gw1 (pool gre)     .-- isthmus-bgp in each; the tenant's home slot is the
                                |  overlay       <    reflector, the other slot its iBGP client
-   vlan-a      BIRD --VLAN--- gw2 (pool vlan)    `-- hosts send to the home what they know no better for
+   vlan-a      BIRD --VLAN--- gw2 (pool vlan)    `-- hosts send to each slot what was learnt behind it
 """
 
 import contextlib
@@ -65,13 +65,12 @@ class BgpPoolLab(BgpLab, PoolLab):
         return {a for a, s in self.sessions(t, member).items() if s.state == ESTABLISHED}
 
     def learnt(self, t, members=None):
-        """Whether the forwarders know what both sites announce."""
-        sites = {t.gre_lan, t.vlan_machine + "/32"}
-        return all(set(self.fib(t, m)) == sites for m in members or self.members)
+        """Whether the forwarders and the hosts know what both sites announce."""
+        sites = self.site_prefixes(t)
+        return all(set(self.fib(t, m)) == sites for m in members or self.members) and self.hosts_know(t)
 
     def start_sites_and_learn(self):
         for t in self.tenants:
-            self.default_to_gateway(t)
             self.start_sites(t)
 
     def told(self):
@@ -106,13 +105,6 @@ class TwoPoolsLab(BgpPoolLab):
             if path.startswith("virtualGateways/"):
                 properties = {**properties, "gatewayPools": [wanted.ref("/gatewayPools/" + p) for p in POOLS]}
             yield path, properties
-
-    def default_to_gateway(self, t):
-        """The hosts' default goes to the home slot: that of the pool the reflector is in."""
-        home, _ = self.home_and_other(t)
-        row = self.hosts.applied[t.name][(PEER_GRE if home is self.members[0] else PEER_VLAN) + "/32"]
-        for host in self.scene.hosts.values():
-            host.router(t.name).route("default", *row)
 
     def home_and_other(self, t):
         """(the reflector's gateway, the other)."""

@@ -7,6 +7,7 @@ Everything about the gateway comes from PUTs to the controller, everything about
 host routes.
 """
 
+import contextlib
 import json
 import threading
 
@@ -146,6 +147,16 @@ class ControlledLab:
             return all(t.vms and self._site_prefixes(t) <= set(self.hosts.applied[t.name]) for t in self.tenants)
         wait_for(complete, 20, "host routes of every tenant", step=0.1)
 
+    def follow(self):
+        """From now on the hosts follow the controller's host routes, as a host agent does."""
+        self.hosts_client = self.client()
+        def run_on():
+            while not self.ended.wait(0.1):
+                with contextlib.suppress(Exception):
+                    self.hosts.apply(self.hosts_client.get("hostRoutes")["value"])
+        self.follower = threading.Thread(target=run_on, daemon=True)
+        self.follower.start()
+
     @staticmethod
     def _site_prefixes(t):
         return ({t.gre_lan} if t.gre_site else set()) | ({t.vlan_lan} if t.vlan_site else set())
@@ -156,6 +167,8 @@ class ControlledLab:
 
     def close(self):
         self.ended.set()
+        if self.follower:
+            self.follower.join(5)
         self.scene.close()
 
     def __enter__(self):

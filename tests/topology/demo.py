@@ -181,7 +181,6 @@ def ipsec(story, lab):
 def bgp(story, lab):
     t = lab.bgp
     story.title("Tenant northwind's sites speak BGP (BIRD): nobody tells them or the gateway any route")
-    lab.default_to_gateway(t)
     lab.start_sites(t)
     gre, vlan = lab.birds[t.name, t.gre_site.name], lab.birds[t.name, t.vlan_site.name]
     other = t.vlan_machine + "/32"
@@ -192,6 +191,8 @@ def bgp(story, lab):
                 {t.subnet, other} <= set(gre.routes()) and {t.subnet, t.gre_lan} <= set(vlan.routes()))
     learnt = settled(lambda: set(lab.fib(t)) == {t.gre_lan, other}, True)
     story.check("the gateway has learnt %s from them" % " and ".join(sorted(lab.fib(t))), learnt)
+    told = settled(lambda: lab.apply_hosts() or lab.hosts_know(t), True, 10)
+    story.check("the machines' hosts have been told of them", told)
     state = settled(lambda: lab.nc.get("virtualGateways/northwind/bgpRouters/Router1/bgpPeers/SiteVlan")["properties"]
                     ["connectionState"] == "Connected", True, 10)
     story.check("the REST API shows the peer %s as Connected" % PEER_VLAN, state)

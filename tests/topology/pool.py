@@ -8,10 +8,8 @@ A gateway is lost as a machine is: all of its processes at once, and nobody star
 power_on().
 """
 
-import contextlib
 import json
 import signal
-import threading
 
 import wanted
 from gateway import Gateway
@@ -175,20 +173,3 @@ class PoolLab(ControlledLab):
     def holder_of(self, t, connection):
         ref = (self.connections(t)[connection].get("gateway") or {}).get("resourceRef")
         return self.member(ref.split("/")[2]) if ref else None
-
-    # -- hosts that follow the controller's host routes, as a host agent does
-
-    def follow(self):
-        self.hosts_client = self.client()
-        def run_on():
-            while not self.ended.wait(0.1):
-                with contextlib.suppress(Exception):
-                    self.hosts.apply(self.hosts_client.get("hostRoutes")["value"])
-        self.follower = threading.Thread(target=run_on, daemon=True)
-        self.follower.start()
-
-    def close(self):
-        self.ended.set()
-        if self.follower:
-            self.follower.join(5)
-        super().close()
