@@ -670,6 +670,26 @@ static bool clear(struct peer *p)
 	return more;
 }
 
+static bool has_changes(const struct peer *p)
+{
+	return !queue_is_empty(&p->out[0].queue) || !queue_is_empty(&p->out[1].queue);
+}
+
+uint64_t export_deadline(const struct peer *p)
+{
+	return p->rests_until_ms && has_changes(p) ? p->rests_until_ms : UINT64_MAX;
+}
+
+// What changes again before the interval is over is told once, as it is then. A first telling of
+// all waits for nothing.
+static bool rests(struct peer *p)
+{
+	if (p->out[0].cursor || p->out[1].cursor || p->rests_until_ms <= p->fsm.env->now_ms)
+		return false;
+	peer_timer_changed(p);
+	return true;
+}
+
 bool export_run(struct job *job)
 {
 	struct peer *p = (struct peer *)(void *)((char *)job - offsetof(struct peer, job));
@@ -679,7 +699,7 @@ bool export_run(struct job *job)
 
 	if (!c)
 		return clear(p);
-	if (p->router->deferring)
+	if (p->router->deferring || rests(p))
 		return false;
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		if (s->ops->full(s->ctx, c))
@@ -687,5 +707,8 @@ bool export_run(struct job *job)
 		more |= run_family(p, f);
 		more |= p->out[f].old_paths.len && forget_paths(s, &p->out[f]);
 	}
+	p->rests_until_ms = !more && p->cfg.advertise_interval_ms
+				    ? s->env.now_ms + p->cfg.advertise_interval_ms
+				    : 0;
 	return more;
 }

@@ -81,7 +81,9 @@ static void evaluate(struct incoming *in, const struct ip_prefix *prefix, struct
 
 	path->flags &= (uint8_t) ~(PATH_REJECTED | PATH_POLICY);
 	path->verdict = in->verdict;
-	if (!in->verdict && slot) {
+	if (!in->verdict && damp_suppresses(in->peer, prefix, path->path_id))
+		path->verdict = API_BGP_REJECT_DAMPED;
+	if (!path->verdict && slot) {
 		s->scratch.used = 0;
 		outcome.permit = false;
 		if (slot->policy)
@@ -174,8 +176,10 @@ static void withdraw(struct peer *p, int family, const struct nlri *nlri)
 	uint32_t path = dest ? table_find_path(t, dest, p->number, nlri->path_id) : 0;
 
 	p->stats[family].withdrawal_received++;
-	if (path)
-		forget_path(p, family, dest, path);
+	if (!path)
+		return;
+	forget_path(p, family, dest, path);
+	damp_flap(p, nlri, DAMP_WITHDRAWN);
 }
 
 static void limit_reset(struct peer *p, int family)
@@ -259,6 +263,7 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 	if (path && table_path(t, path)->attrs_in == in->attrs_in)
 		return;
 	if (path) {
+		damp_flap(p, nlri, DAMP_CHANGED);
 		was_best = table_dest(t, dest)->flags & DEST_HAS_BEST &&
 			   table_dest(t, dest)->paths == path;
 	} else {

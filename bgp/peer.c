@@ -65,6 +65,8 @@ void peer_timer_changed(struct peer *p)
 
 	if (p->stale_until_ms && p->stale_until_ms < at)
 		at = p->stale_until_ms;
+	if (export_deadline(p) < at)
+		at = export_deadline(p);
 	timers_set(&s->timers, &p->timer, at);
 }
 
@@ -371,6 +373,7 @@ static bool session_differs(const struct api_bgp_peer *a, const struct api_bgp_p
 void peer_apply(struct peer *p, const struct api_bgp_peer *cfg)
 {
 	bool reset = session_differs(&p->cfg, cfg);
+	struct fsm_config soft;
 	struct bgp_error error =
 		cfg->flags & API_BGP_PEER_DISABLED
 			? bgp_error_shutdown(BGP_CEASE_SHUTDOWN, cfg->shutdown_text)
@@ -384,6 +387,11 @@ void peer_apply(struct peer *p, const struct api_bgp_peer *cfg)
 		peer_start(p);
 		return;
 	}
+	soft = config_of(p); // timers that the session has not told
+	p->fsm.config.send_hold_time_s = soft.send_hold_time_s;
+	p->fsm.config.connect_retry_s = soft.connect_retry_s;
+	p->fsm.config.max_restart_s = soft.max_restart_s;
+	peer_timer_changed(p);
 	import_reevaluate(p);
 	for (int f = 0; f < BGP_FAMILIES; f++)
 		if (p->out[f].active)
@@ -397,6 +405,10 @@ void peer_tick(struct peer *p)
 		for (int f = 0; f < BGP_FAMILIES; f++)
 			if (p->stale[f])
 				drop_stale(p, f);
+	}
+	if (export_deadline(p) <= p->fsm.env->now_ms) {
+		p->rests_until_ms = 0;
+		peer_schedule(p);
 	}
 	fsm_tick(&p->fsm);
 	peer_timer_changed(p);

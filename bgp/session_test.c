@@ -220,6 +220,70 @@ static void a_router_that_was_taken_over_withdraws_nothing(void **state)
 	pair_free(p);
 }
 
+// RFC 4271 9.2.1.1
+static void changes_are_told_once_in_an_interval(void **state)
+{
+	struct pair *p = two(0, 0);
+	struct api_bgp_peer cfg = pair_config(p, 1, 0);
+	struct api_bgp_peer_state before, after;
+	struct api_bgp_route r;
+
+	cfg.advertise_interval_ms = 5000;
+	pair_peer(p, 1, 0, &cfg);
+	pair_announce(p, 1, "10.1.0.0/16");
+	pair_run(p, 20000);
+	assert_true(pair_best(p, 0, "10.1.0.0/16", &r));
+	pair_announce(p, 1, "10.2.0.0/16"); // the first after a pause goes at once
+	pair_run(p, 100);
+	assert_true(pair_best(p, 0, "10.2.0.0/16", &r));
+	peer_report(pair_find(p, 0, 1), &before);
+	for (int i = 0; i < 10; i++) {
+		pair_withdraw(p, 1, "10.2.0.0/16");
+		pair_run(p, 100);
+		pair_announce(p, 1, "10.2.0.0/16");
+		pair_announce(p, 1, "10.3.0.0/16");
+		pair_run(p, 100);
+	}
+	assert_false(pair_best(p, 0, "10.3.0.0/16", &r));
+	pair_run(p, 3500);
+	peer_report(pair_find(p, 0, 1), &after);
+	assert_true(pair_best(p, 0, "10.3.0.0/16", &r));
+	assert_int_equal(after.family[0].update_received, before.family[0].update_received + 2);
+	assert_int_equal(after.family[0].withdrawal_received, before.family[0].withdrawal_received);
+	pair_free(p);
+}
+
+// RFC 9687: a neighbour that says keepalives but takes no bytes is no neighbour.
+static void who_takes_no_bytes_is_left_after_the_send_hold_time(void **state)
+{
+	for (int slow = 0; slow < 2; slow++) {
+		struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+		struct api_bgp_peer cfg = pair_config(p, 0, 1);
+		struct peer *peer;
+		struct conn *c;
+
+		cfg.send_hold_time_s = slow ? 0 : 20;
+		cfg.flags = API_BGP_PEER_NO_RESTART;
+		pair_peer(p, 0, 1, &cfg);
+		pair_run(p, 60000);
+		peer = pair_find(p, 0, 1);
+		c = peer_fsm(peer)->established;
+		assert_non_null(c);
+		c->stuck_at_ms = p->now_ms; // as its owner says of a full socket
+		peer_timer_changed(peer);
+		pair_run(p, slow ? 479000 : 19000); // 480 s where nothing is said
+		assert_ptr_equal(peer_fsm(peer)->established, c);
+		p->side[0].refuse = p->side[1].refuse = true;
+		pair_run(p, 2000);
+		assert_null(peer_fsm(peer)->established);
+		assert_int_equal(peer_fsm(peer)->last_error.code, BGP_ERR_SEND_HOLD_TIMER);
+		assert_int_equal(
+			peer_fsm(pair_find(p, 1, 0))->last_error.code, BGP_ERR_SEND_HOLD_TIMER);
+		assert_int_equal(BGP_ERR_SEND_HOLD_TIMER, 8); // RFC 9687 5
+		pair_free(p);
+	}
+}
+
 static void shutdown_text_arrives(void **state)
 {
 	struct pair *p = two(0, 0);
@@ -511,6 +575,8 @@ int main(void)
 		cmocka_unit_test(graceful_restart_that_does_not_come_ends_after_the_restart_time),
 		cmocka_unit_test(a_restarted_speaker_installs_nothing_before_end_of_rib),
 		cmocka_unit_test(a_router_that_was_taken_over_withdraws_nothing),
+		cmocka_unit_test(changes_are_told_once_in_an_interval),
+		cmocka_unit_test(who_takes_no_bytes_is_left_after_the_send_hold_time),
 		cmocka_unit_test(shutdown_text_arrives),
 		cmocka_unit_test(max_prefix_resets_stops_or_warns_and_counts_entries),
 		cmocka_unit_test(reflector_serves_clients_and_stops_loops),

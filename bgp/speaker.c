@@ -199,6 +199,7 @@ static struct router *router_new(struct speaker *s, const struct api_bgp_router 
 		table_init(&r->table[f], (enum bgp_family)f, s->hash_seed);
 	fib_init(r);
 	best_init(r);
+	damp_init(r);
 	r->reap = (struct job){.run = router_reap, .vrf = r->vrf};
 	r->timer.fire = router_fire;
 	r->taken_over = !r->vrf->restarted && cfg->flags & API_BGP_ROUTER_TAKEN_OVER;
@@ -221,6 +222,7 @@ static void router_free(struct router *r)
 	job_cancel(&r->fib_job);
 	job_cancel(&r->best_job);
 	job_cancel(&r->reap);
+	damp_clear(r);
 	timers_set(&router_speaker(r)->timers, &r->timer, UINT64_MAX);
 	for (int f = 0; f < BGP_FAMILIES; f++) {
 		queue_clear(&r->fib[f]);
@@ -325,6 +327,8 @@ static void router_apply(struct router *r, const struct api_bgp_router *cfg)
 	bool reset = needs_reset(&r->cfg, cfg);
 
 	r->cfg = *cfg;
+	if (!(cfg->flags & API_BGP_ROUTER_DAMPENING))
+		damp_clear(r);
 	for (uint16_t i = 1; i < r->peers_end; i++) {
 		struct bgp_error error =
 			bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_CONFIG_CHANGE, NULL, 0);

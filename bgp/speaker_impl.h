@@ -85,6 +85,7 @@ struct peer {
 	bool end_received[BGP_FAMILIES];
 	bool stale[BGP_FAMILIES]; // stale paths of it may be in the table
 	uint64_t stale_until_ms;  // restart or stale timer; 0: off
+	uint64_t rests_until_ms;  // changes are not told before (RFC 4271 9.2.1.1); 0: they are
 	uint32_t received[BGP_FAMILIES], accepted[BGP_FAMILIES], advertised[BGP_FAMILIES];
 	struct api_bgp_route_stats stats[BGP_FAMILIES];
 	bool over_limit, near_limit, crowded;
@@ -220,7 +221,8 @@ void router_check_deferral(struct router *r);
 // export.c
 void export_start(struct peer *p, int family, bool end_of_rib, bool refresh);
 void export_stop(struct peer *p);
-bool export_is_idle(const struct peer *p); // nothing of the last session is left
+uint64_t export_deadline(const struct peer *p); // when it wants to run; UINT64_MAX: never
+bool export_is_idle(const struct peer *p);      // nothing of the last session is left
 void export_fini(struct peer *p);
 void export_queue(struct peer *p, int family, uint32_t dest);
 bool export_run(struct job *job);
