@@ -9,6 +9,9 @@
 //   bench-bgp-peers routes BGP-SOCKET BGP-PID N FORWARDER-SOCKET
 //       One tenant whose peer announces N prefixes, five to an attribute set. Prints seconds from
 //       Established until the forwarder has been told all, and bytes of memory a route.
+//   bench-bgp-peers serve ADDRESS N
+//       The same peer for another daemon: waits at ADDRESS for its connection. Says "established",
+//       tells N prefixes, and stays until it is ended.
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -53,6 +56,7 @@ struct bench {
 	uint8_t *stream; // what every site says once Established
 	size_t stream_size;
 	double start, end;
+	bool serving;
 	long rss_before;
 };
 
@@ -155,6 +159,8 @@ static void established(struct site *s)
 {
 	struct bench *b = s->bench;
 
+	if (b->serving)
+		puts("established");
 	s->established = true;
 	b->established++;
 	if (b->routes)
@@ -332,6 +338,28 @@ static void run(struct bench *b, const char *path)
 	b->end = now();
 }
 
+// -- for another daemon
+
+static int serve(const char *address, uint32_t n)
+{
+	struct bench b = {.len = 1, .routes = n, .serving = true};
+	struct site site = {.bench = &b};
+	struct ip_addr addr;
+
+	if (ip_parse(address, &addr) || addr.family != IP_V4 || !n)
+		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	b.base = event_base_new();
+	make_stream(&b, n, 5);
+	site.listen_fd = bound_socket(ip_to_v4(&addr), 179);
+	if (listen(site.listen_fd, 1))
+		die("listen");
+	site.accept = event_new(b.base, site.listen_fd, EV_READ, on_accept, &site);
+	event_add(site.accept, NULL);
+	event_base_dispatch(b.base);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = {0};
@@ -339,6 +367,8 @@ int main(int argc, char **argv)
 	unsigned n = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 0;
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
+	if (argc == 4 && !strcmp(argv[1], "serve"))
+		return serve(argv[2], (uint32_t)strtoul(argv[3], NULL, 10));
 	if (argc != (routes ? 6 : 5) || !n || home < 0) {
 		fprintf(stderr, "usage: see the head of bench/bgp_peers.c\n");
 		return 2;
