@@ -560,6 +560,22 @@ static void several_share_what_a_gateway_had_when_none_is_redundant(void **state
 	}
 }
 
+static void slots_without_connections_are_shared_too(void **state)
+{
+	struct world *w = *state;
+	struct plan_gateway_status a, b;
+
+	add_twins(w, 3, 0, 1);
+	step(w);
+	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
+	step(w);
+	plan_gateway_status(w->plan, "GW2", &a);
+	plan_gateway_status(w->plan, "GW3", &b);
+	assert_int_equal(a.connections + b.connections, 1);
+	assert_int_equal(a.slots, 6);
+	assert_int_equal(b.slots, 6);
+}
+
 static void add_gre_to_shed(struct world *w, const char *name, uint32_t key, uint8_t shed)
 {
 	plan_set_connection(w->plan, &(struct plan_connection){.tenant = "A",
@@ -876,6 +892,7 @@ int main(void)
 		T(a_new_holder_that_never_reports_ends_the_old_ones_work_all_the_same),
 		T(a_gateway_lost_while_it_is_drained_is_taken_over_at_once),
 		T(several_share_what_a_gateway_had_when_none_is_redundant),
+		T(slots_without_connections_are_shared_too),
 		T(without_room_the_highest_shed_priority_goes_first_and_comes_back),
 		T(rebalancing_moves_only_when_asked_and_once),
 		T(shortage_says_how_much_is_missing_where_and_ends_by_itself),

@@ -436,8 +436,20 @@ static uint32_t slots_to_be(const struct gateway *g)
 	return g->held_len + g->incoming;
 }
 
-// The emptiest active gateway (that can carry the slot as well); of equal ones, that with the
-// fewest slots: so several share what a lost one had.
+// By room; of equal ones, that with the fewest slots. A slot without load goes by their number
+// first: so several share what one had, and what will yet be put into it.
+static bool is_better(const struct slot *s, const struct gateway *g, int64_t left,
+	const struct gateway *best, int64_t best_room)
+{
+	bool fewer = slots_to_be(g) < slots_to_be(best),
+	     as_many = slots_to_be(g) == slots_to_be(best);
+
+	if (!s->connections_len)
+		return fewer || (as_many && left > best_room);
+	return left > best_room || (left == best_room && fewer);
+}
+
+// The best active gateway (that can carry the slot as well).
 static struct gateway *roomiest_active(struct plan *p, const struct slot *s, bool must_fit)
 {
 	struct gateway *g, *best = NULL;
@@ -449,8 +461,7 @@ static struct gateway *roomiest_active(struct plan *p, const struct slot *s, boo
 		if (g == s->holder || !g->held_len || !gateway_takes(g) ||
 			(must_fit && !slot_fits(s, g)))
 			continue;
-		if (!best || left > best_room ||
-			(left == best_room && slots_to_be(g) < slots_to_be(best))) {
+		if (!best || is_better(s, g, left, best, best_room)) {
 			best = g;
 			best_room = left;
 		}
