@@ -7,7 +7,9 @@
 #include "ip/encap.h"
 #include "ip/fragment.h"
 #include "relay.h"
+#include "sa.h"
 #include "underlay/underlay.h"
+#include "vip/vip.h"
 
 static const struct relay_fwd *find(const struct rte_mbuf *m)
 {
@@ -96,6 +98,25 @@ static bool is_relayed_there(const struct rte_mbuf *m, const struct relay_fwd *f
 	return (protocol == IP_PROTO_IPIP || protocol == IP_PROTO_IP6IN) && ip_equal(&dst, &f->dst);
 }
 
+// ESP to a public address that has moved, of a slot that is elsewhere again: straight there, since
+// the address's new holder may not pass on what was passed on to it.
+static const struct relay_fwd *by_spi(const struct rte_mbuf *m, const struct relay_fwd *f)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool is_v6 = ip[0] >> 4 == 6;
+	const struct udp_hdr *udp = (const struct udp_hdr *)(ip + m->l3_len);
+	const void *spi = (is_v6 ? ip[6] : ip[9]) == IP_PROTO_ESP ? (const void *)udp : udp + 1;
+	const struct relay_fwd *there;
+
+	if (rte_pktmbuf_data_len(m) < m->l3_len + UDP_SIZE + 4u)
+		return f;
+	if (spi != udp &&
+		((is_v6 ? ip[6] : ip[9]) != IP_PROTO_UDP || udp->dst != be16(UDP_PORT_IKENAT)))
+		return f;
+	there = vip_relay(is_v6, (uint16_t)API_SPI_SLOT(be32(load32(spi))));
+	return there ? there : f;
+}
+
 static void take(struct worker *w, struct rte_mbuf *m)
 {
 	const struct relay_fwd *f = find(m);
@@ -105,7 +126,7 @@ static void take(struct worker *w, struct rte_mbuf *m)
 	else if (is_relayed_there(m, f))
 		send(w, m, f);
 	else
-		relay_send(w, m, f);
+		relay_send(w, m, by_spi(m, f));
 }
 
 static void relay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)

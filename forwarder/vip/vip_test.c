@@ -133,7 +133,7 @@ static void send_ike(
 	send_ip(k, &f, NULL);
 }
 
-static void expect_relayed(struct kit *k)
+static void expect_relayed_to(struct kit *k, const char *pa)
 {
 	struct testbed_result r;
 	const uint8_t *p;
@@ -144,11 +144,16 @@ static void expect_relayed(struct kit *k)
 	assert_int_equal(sum_ip4((const struct ip4_hdr *)(p + 14)), 0xffff);
 	assert_int_equal(p[14 + 9], IP_PROTO_IPIP);
 	assert_int_equal(be32(load32(p + 14 + 12)), KIT_OWN);
-	assert_memory_equal(p + 14 + 16, frame_addr(PA2).bytes, 4);
+	assert_memory_equal(p + 14 + 16, frame_addr(pa).bytes, 4);
 	assert_memory_equal(p + 34 + 12, frame_addr(REMOTE).bytes, 4);
 	assert_memory_equal(p + 34 + 16, frame_addr(VIP).bytes, 4);
 	testbed_put(&r);
 	assert_false(kit_take(k, &r));
+}
+
+static void expect_relayed(struct kit *k)
+{
+	expect_relayed_to(k, PA2);
 }
 
 static void expect_taken(struct kit *k)
@@ -276,6 +281,30 @@ static void to_a_slot_that_has_moved_it_goes_on_as_it_is(void **state)
 	testbed_put(&r);
 }
 
+// Until the router has heard where the address is.
+static void esp_to_an_address_that_has_moved_goes_straight_to_its_slot(void **state)
+{
+	struct kit *k = *state;
+	struct api_slot moved = {.slot = 1,
+		.relay = 1,
+		.epoch = 9,
+		.pa = {ip_from_v4(KIT_SLOT_PA)},
+		.vip = {frame_addr(VIP)},
+		.relay_to = frame_addr("10.7.0.8")};
+
+	set_where(k);
+	set(API_TYPE_SLOT, &moved, sizeof(moved));
+	discard(k);
+	send_esp(k, SPI(2), false, NULL);
+	expect_relayed_to(k, PA2);
+	send_esp(k, SPI(2), true, NULL);
+	expect_relayed_to(k, PA2);
+	send_esp(k, SPI(1), false, NULL);
+	expect_relayed_to(k, "10.7.0.8");
+	send_ike(k, 1, 1, 0x08, true);
+	expect_relayed_to(k, "10.7.0.8");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -288,6 +317,7 @@ int main(void)
 		T(what_was_passed_on_is_taken_by_a_slots_holder_only),
 		T(what_was_passed_on_is_not_passed_on_again),
 		T(to_a_slot_that_has_moved_it_goes_on_as_it_is),
+		T(esp_to_an_address_that_has_moved_goes_straight_to_its_slot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
