@@ -15,6 +15,7 @@
 #include "dial.h"
 #include "ike.h"
 #include "ring.h"
+#include "sandbox.h"
 #include "server.h"
 #include "xmalloc.h"
 
@@ -197,6 +198,7 @@ static void poll_states(evutil_socket_t fd, short what, void *ctx)
 	struct api_ike_state state;
 	uint32_t conn;
 
+	sandbox_report();
 	while ((conn = conn_state_take_changed())) {
 		if (!conn_state_get(conn, &state))
 			continue;

@@ -4,7 +4,8 @@
 // Threads: this one runs the local socket and the link to the forwarder on a libevent loop;
 // libcharon has its own. They meet in conn.c (connections, states), forwarder_sa.c (SAs) and
 // punt_socket.c (datagrams), each with a lock of its own. The daemon needs no privilege: it opens
-// no network socket, reads no configuration of libcharon's, and starts no other program.
+// no network socket, reads no configuration of libcharon's, starts no other program, and once it is
+// ready makes no system call outside the list of sandbox.c.
 //
 // Its death stops no packet: SAs and policies stay in the forwarder. After a restart it finds them
 // there, keeps their SPIs out of use, dials what it shall dial with INITIAL_CONTACT, awaits the
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <daemon.h>
 #include <event2/event.h>
@@ -33,6 +35,7 @@
 #include "log.h"
 #include "punt_socket.h"
 #include "ring.h"
+#include "sandbox.h"
 #include "spi.h"
 
 #define CHARON_THREADS 8
@@ -163,6 +166,15 @@ static void on_signal(evutil_socket_t sig, short what, void *ctx)
 	event_base_loopbreak(ctx);
 }
 
+static int confine(void)
+{
+	int rc = sandbox_enter();
+
+	if (rc < 0)
+		log_error("confining this process to its system calls: %s", strerror(-rc));
+	return rc;
+}
+
 static int run(const char *socket_path, const char *forwarder_path, bool verbose)
 {
 	struct event_base *base;
@@ -193,11 +205,14 @@ static int run(const char *socket_path, const char *forwarder_path, bool verbose
 	if (rc < 0)
 		log_error("listening at %s: %s", socket_path, strerror(-rc));
 	else
+		rc = confine();
+	if (rc == 0)
 		log_info("ready at %s", socket_path);
 	if (rc == 0)
 		event_base_dispatch(base);
 	control_fini();
 	forwarder_fini();
+	sandbox_report();
 	event_free(term);
 	event_free(intr);
 	event_base_free(base);
@@ -250,6 +265,7 @@ int main(int argc, char **argv)
 		return 1;
 	// No file: settings are set in configure().
 	setenv("STRONGSWAN_CONF", "", 1);
+	tzset(); // reads a file: none can be read later
 	if (!library_init(NULL, "charon") || !libcharon_init()) {
 		log_error("libcharon refused to initialise");
 		return 1;

@@ -102,6 +102,10 @@ class Gateway:
     def is_up(self, conn):
         return self.state(conn).state == UP
 
+    def refused_calls(self):
+        """System calls that its sandbox refused, as it logged them."""
+        return re.findall(r"system call .*", self.ike.output())
+
     def told(self, pattern):
         """What the stand-in was told, as groups of the pattern."""
         return re.findall(pattern, self.forwarder.output())
@@ -114,4 +118,6 @@ def laboratory():
         net.link(gw, "u0", site, "u0", mtu=1500)
         gw.ip("addr add 192.0.2.1/24 dev u0", "addr add 2001:db8::1/64 dev u0 nodad")
         site.ip("addr add 192.0.2.2/24 dev u0", "addr add 192.0.2.3/24 dev u0", "addr add 2001:db8::2/64 dev u0 nodad")
-        yield net, Gateway(net, gw, ["192.0.2.1", "2001:db8::1"]), StrongSwan(net, "site", site)
+        gateway = Gateway(net, gw, ["192.0.2.1", "2001:db8::1"])
+        yield net, gateway, StrongSwan(net, "site", site)
+        assert not gateway.refused_calls()

@@ -6,10 +6,12 @@
 The stand-in carries IKE datagrams over plain UDP sockets and writes down what it is told of SAs.
 """
 
+import os
+
 import pytest
 
 from ike_lab import AUTHENTICATION_FAILED, ENABLED, INITIATE, laboratory
-from net import wait_for
+from net import program, wait_for
 from strongswan import connection
 
 
@@ -148,3 +150,21 @@ def test_no_secret_in_the_log(lab):
     site.initiate("t1")
     wait_for(lambda: gw.is_up(7), 5)
     assert "verysecret" not in gw.ike.output()
+
+
+def test_it_runs_without_privileges(lab):
+    """As its unit starts it: a user and group of its own, no capability, the sockets shared by the group."""
+    net, gw, site = lab
+    gid = 65534
+    gw.ike.stop()
+    os.chown(net.dir, -1, gid)
+    net.dir.chmod(0o770)
+    os.chown(gw.forwarder_socket, -1, gid)
+    gw.ike = net.spawn("ike-unprivileged", [
+        "setpriv", "--reuid=65534", "--regid=%d" % gid, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs",
+        program("isthmus-ike"), "--socket", gw.socket, "--forwarder", gw.forwarder_socket, "--verbose"], gw.ns)
+    wait_for(gw._answers, 15, "isthmus-ike answers")
+    gw.connect(7, "192.0.2.2", "site1", "secret")
+    site.load(connection("t1", "192.0.2.2", "192.0.2.1", "site1", "192.0.2.1", "secret"))
+    site.initiate("t1")
+    wait_for(lambda: gw.is_up(7), 5)
