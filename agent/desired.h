@@ -124,7 +124,8 @@ void desired_fini(struct desired_set *set);
 struct contribution_list {
 	struct contributions head;
 	size_t len;
-	char warning[256]; // what is obeyed but unwise, in words; "" if nothing
+	char warning[512]; // what is obeyed but unwise, in words; "" if nothing
+	char refusal[256]; // what is understood and not done, in words: an error; "" if nothing
 };
 // Copies the object, which starts with its key. Several of one key are merged like those of several
 // owners.

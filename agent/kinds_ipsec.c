@@ -33,10 +33,10 @@ struct algorithm {
 static const char no_des[] = "56-bit keys are broken by anybody (RFC 8247); use AES256";
 static const char no_md5[] = "MD5 must not be used (RFC 8247); use SHA256";
 static const char no_group1[] = "768-bit keys are broken (RFC 8247); use Group14 or ECP384";
-static const char weak_3des[] = "3DES is weak (64-bit blocks, RFC 8221)";
-static const char weak_sha1[] = "SHA-1 is weak (RFC 8247)";
-static const char weak_group2[] = "Group2 (1024 bits) is weak (RFC 8247)";
-static const char weak_group24[] = "Group24 is not trusted (RFC 8247)";
+static const char weak_3des[] = "3DES is weak (64-bit blocks, RFC 8221); use AES256";
+static const char weak_sha1[] = "SHA-1 is weak (RFC 8247); use SHA256";
+static const char weak_group2[] = "Group2 (1024 bits) is weak (RFC 8247); use Group14 or ECP384";
+static const char weak_group24[] = "Group24 is not trusted (RFC 8247); use Group14 or ECP384";
 
 static const struct algorithm groups[] = {
 	{"Group1", 1, 0, NULL, no_group1},
@@ -117,33 +117,59 @@ static const struct algorithm quick_integrity[] = {
 
 static const struct algorithm none;
 
-static void add_warning(struct contribution_list *out, const char *text)
+// Where an algorithm is read, and what is thought of weak ones.
+struct reading {
+	struct json_reader *r;
+	const char *mode;              // "mainMode"
+	struct contribution_list *out; // gets the warnings
+	bool refuse_weak;
+};
+
+static void add_warning(
+	struct contribution_list *out, const char *mode, const char *member, const char *text)
 {
 	size_t size = strlen(out->warning);
 
-	if (strstr(out->warning, text))
-		return;
-	snprintf(out->warning + size, sizeof(out->warning) - size, "%s%s", size ? "; " : "", text);
+	snprintf(out->warning + size, sizeof(out->warning) - size, "%s%s.%s: %s", size ? "; " : "",
+		mode, member, text);
+}
+
+// A tunnel that came up before it was forbidden shall not stay: it is disabled.
+static void add_refusal(struct contribution_list *out, const char *mode, const char *member,
+	const char *name, const char *text)
+{
+	if (!*out->refusal)
+		snprintf(out->refusal, sizeof(out->refusal),
+			"%s.%s %.20s: %s, or clear isthmus.refuseWeakCiphers of the gateway pool",
+			mode, member, name, text);
+}
+
+static void judge(
+	const struct reading *of, const char *member, const char *name, const struct algorithm *alg)
+{
+	if (alg->refused)
+		json_reader_fail(of->r, "%s %.20s: %s", member, name, alg->refused);
+	else if (alg->weak && of->refuse_weak)
+		add_refusal(of->out, of->mode, member, name, alg->weak);
+	else if (alg->weak)
+		add_warning(of->out, of->mode, member, alg->weak);
 }
 
 // The algorithm that a member names, or the one that stands for its absence.
-static const struct algorithm *read_algorithm(struct json_reader *r, struct contribution_list *out,
-	const char *member, const struct algorithm *table, const char *absent)
+static const struct algorithm *read_algorithm(const struct reading *of, const char *member,
+	const struct algorithm *table, const char *absent)
 {
-	const char *text = json_get_text(r, member);
+	const char *text = json_get_text(of->r, member);
 
 	if (!*text)
 		text = absent;
 	for (; table->name; table++) {
 		if (strcasecmp(table->name, text))
 			continue;
-		if (table->refused)
-			json_reader_fail(r, "%s %.20s: %s", member, text, table->refused);
-		if (table->weak)
-			add_warning(out, table->weak);
+		judge(of, member, text, table);
 		return table;
 	}
-	json_reader_fail(r, "%s: %.50s is unknown here", member, text);
+	json_reader_fail(of->r, "%s: %.50s is unknown here", member, text);
 	return &none;
 }
 
@@ -171,16 +197,18 @@ static void take_failure(struct json_reader *r, const char *name, const struct j
 		json_reader_fail(r, "%s.%.100s", name, sub->text);
 }
 
-static void read_main_mode(struct json_reader *r, struct contribution_list *out, json_t *empty,
-	struct api_ike_conn *conn)
+static void read_main_mode(
+	struct json_reader *r, struct reading of, json_t *empty, struct api_ike_conn *conn)
 {
 	const struct algorithm *group, *integrity, *cipher;
 	struct json_reader m;
 
+	of.r = &m;
+	of.mode = "mainMode";
 	sub_reader(r, "mainMode", empty, &m);
-	group = read_algorithm(&m, out, "diffieHellmanGroup", groups, "Group2");
-	integrity = read_algorithm(&m, out, "integrityAlgorithm", main_integrity, "SHA1");
-	cipher = read_algorithm(&m, out, "encryptionAlgorithm", main_ciphers, "DES3");
+	group = read_algorithm(&of, "diffieHellmanGroup", groups, "Group2");
+	integrity = read_algorithm(&of, "integrityAlgorithm", main_integrity, "SHA1");
+	cipher = read_algorithm(&of, "encryptionAlgorithm", main_ciphers, "DES3");
 	conn->ike_life_s = read_life(&m, 28800);
 	conn->proposal[0] = (struct api_ike_proposal){.encr = cipher->id,
 		.encr_bits = cipher->bits,
@@ -205,17 +233,19 @@ static void check_quick_pair(
 			integrity->name, cipher->name);
 }
 
-static void read_quick_mode(struct json_reader *r, struct contribution_list *out, json_t *empty,
-	struct api_ike_conn *conn)
+static void read_quick_mode(
+	struct json_reader *r, struct reading of, json_t *empty, struct api_ike_conn *conn)
 {
 	const struct algorithm *pfs, *integrity, *cipher;
 	struct json_reader q;
 
+	of.r = &q;
+	of.mode = "quickMode";
 	sub_reader(r, "quickMode", empty, &q);
-	pfs = read_algorithm(&q, out, "perfectForwardSecrecy", pfs_groups, "None");
-	cipher = read_algorithm(&q, out, "cipherTransformationConstant", quick_ciphers, "AES128");
+	pfs = read_algorithm(&of, "perfectForwardSecrecy", pfs_groups, "None");
+	cipher = read_algorithm(&of, "cipherTransformationConstant", quick_ciphers, "AES128");
 	integrity = read_algorithm(
-		&q, out, "authenticationTransformationConstant", quick_integrity, "SHA196");
+		&of, "authenticationTransformationConstant", quick_integrity, "SHA196");
 	check_quick_pair(&q, cipher, integrity);
 	conn->child_life_s = read_life(&q, 3600);
 	conn->child_life_kb = json_get_uint(&q, "saLifeTimeKiloBytes", UINT32_MAX);
@@ -272,8 +302,7 @@ static void read_identity(struct json_reader *r, const char *name, char *dst)
 	snprintf(dst, API_IKE_ID_SIZE, "%s", text);
 }
 
-static void read_ipsec(
-	struct json_reader *r, struct contribution_list *out, struct api_ike_conn *ike)
+static void read_ipsec(struct json_reader *r, struct reading of, struct api_ike_conn *ike)
 {
 	static const char *const methods[] = {"PSK", "Certificates", NULL}; // as enum api_ike_auth
 	json_t *empty = json_object();
@@ -281,8 +310,8 @@ static void read_ipsec(
 	ike->auth = json_get_word(r, "authenticationMethod", methods);
 	if (!ike->auth)
 		ike->auth = API_IKE_AUTH_PSK;
-	read_main_mode(r, out, empty, ike);
-	read_quick_mode(r, out, empty, ike);
+	read_main_mode(r, of, empty, ike);
+	read_quick_mode(r, of, empty, ike);
 	ike->local_ts_count = read_selectors(r, "localVpnTrafficSelector", ike->local_ts);
 	ike->remote_ts_count = read_selectors(r, "remoteVpnTrafficSelector", ike->remote_ts);
 	read_identity(r, "localIdentity", ike->local_id);
@@ -313,6 +342,7 @@ void kinds_add_ike(
 		.remote = conn->remote,
 		.dpd_s = DPD_S,
 		.replay_window = WINDOW};
+	struct reading of = {.out = out};
 	struct json_reader i;
 
 	if (!ipsec) {
@@ -322,7 +352,10 @@ void kinds_add_ike(
 	json_reader_init(&i, ipsec);
 	ike.flags = read_flags(&i, conn);
 	memcpy(ike.name, conn->name, sizeof(ike.name));
-	read_ipsec(&i, out, &ike);
+	of.refuse_weak = json_get_bool(r, "refuseWeak");
+	read_ipsec(&i, of, &ike);
+	if (*out->refusal)
+		ike.flags &= ~(uint32_t)API_IKE_F_ENABLED;
 	if (ike.remote.family == IP_NONE && !ike.remote_id[0])
 		json_reader_fail(&i, "peerIdentity: needed where no destinationIPAddress is given");
 	if (i.failed)

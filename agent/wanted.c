@@ -104,7 +104,7 @@ static void wanted_translate(struct wanted_set *set, struct wanted *w, const jso
 	if (!r.failed)
 		desired_commit(set->desired, w, &w->contributions, &list);
 	contribution_list_free(&list);
-	wanted_set_text(set, w, r.failed ? r.text : NULL);
+	wanted_set_text(set, w, r.failed ? r.text : *list.refusal ? list.refusal : NULL);
 	wanted_set_warning(set, w, r.failed ? "" : list.warning);
 }
 

@@ -267,6 +267,7 @@ static void feed_pool(struct translate *t, const struct model_path *path)
 		in.slots_per_active = (uint32_t)p->isthmus->slots_per_gateway;
 		in.rule = capacity_rules[p->isthmus->capacity_rule];
 		in.rebalance = (uint64_t)p->isthmus->rebalance;
+		in.refuse_weak = p->isthmus->refuse_weak;
 	}
 	if (p->ip_configuration) {
 		const struct model_pool_ip_configuration *ip = p->ip_configuration;

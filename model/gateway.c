@@ -163,6 +163,14 @@ static const struct model_field pool_isthmus_fields[] = {
 		AT(model_pool_isthmus, rebalance),
 		.help = "Another number than before: the load of its active gateways is evened "
 			"out, once."},
+	{.name = "refuseWeakCiphers",
+		.kind = MODEL_BOOL,
+		.flags = MODEL_KEEP,
+		.fallback = "false",
+		.blast = MODEL_BLAST_TUNNEL,
+		AT(model_pool_isthmus, refuse_weak),
+		.help = "Whether IPsec connections with algorithms that are weak (3DES, SHA-1, "
+			"Group2, Group24) fail instead of carrying a warning."},
 };
 
 static const struct model_table pool_isthmus_table = TABLE(pool_isthmus_fields, model_pool_isthmus);

@@ -187,6 +187,7 @@ struct model_pool_isthmus {
 	int64_t slots_per_gateway; // of each active gateway
 	uint8_t capacity_rule;     // enum model_capacity_rule
 	int64_t rebalance;         // another number: even out the load, once
+	bool refuse_weak;          // algorithms that are otherwise obeyed with a warning
 };
 
 struct model_gateway_pool {

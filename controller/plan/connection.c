@@ -164,6 +164,8 @@ static void write_connection(struct text *t, const struct connection *c)
 	}
 	if (in->ipsec_json)
 		text_raw(t, "ipsec", in->ipsec_json);
+	if (in->ipsec_json && c->slot->pool->in.refuse_weak)
+		text_bool(t, "refuseWeak", true);
 	text_close(t, '}');
 }
 

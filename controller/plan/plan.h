@@ -54,6 +54,7 @@ struct plan_pool {
 	uint32_t redundant_count;    // N of M+N
 	uint32_t slots_per_active;   // 0: PLAN_SLOTS_PER_ACTIVE
 	uint64_t rebalance;          // another number than before: even out the load, once
+	bool refuse_weak;            // IPsec algorithms that are otherwise a warning
 	uint64_t capacity_kbps;      // of one gateway
 	uint16_t port, vlan;         // where floating addresses live
 	const struct plan_range *pa; // free for slots: the front-end subnet's pools

@@ -87,10 +87,22 @@ void pool_unref(struct plan *p, struct pool *pool)
 	free_if_unused(p, pool);
 }
 
+static void queue_connections(struct plan *p, struct pool *pool)
+{
+	struct connection *c;
+	struct slot *s;
+
+	TAILQ_FOREACH (s, &pool->slots, of_pool) {
+		TAILQ_FOREACH (c, &s->connections, of_slot)
+			plan_queue(p, WORK_CONNECTION, &c->todo);
+	}
+}
+
 void plan_set_pool(struct plan *p, const struct plan_pool *in)
 {
 	struct pool *pool = pool_ref(p, in->name);
 	struct slot *s;
+	bool told_otherwise = pool->in.refuse_weak != in->refuse_weak;
 
 	clear_input(&pool->in);
 	copy_input(&pool->in, in);
@@ -102,6 +114,8 @@ void plan_set_pool(struct plan *p, const struct plan_pool *in)
 	TAILQ_FOREACH (s, &pool->slots, of_pool)
 		plan_queue(p, WORK_SLOT, &s->todo);
 	plan_queue(p, WORK_POOL, &pool->todo);
+	if (told_otherwise)
+		queue_connections(p, pool);
 }
 
 void plan_set_rebalance(struct plan *p, const char *name, uint64_t number)

@@ -129,3 +129,25 @@ def test_a_question_why_a_tunnel_is_not_up_is_answered(dialling):
     assert 'not know' in rig.controller.question(ask='something new', key='17')['error']
     rig.kill(rig.ike)
     wait_until(lambda: 'does not run' in rig.controller.question(ask='diagnose', key='17').get('error', ''))
+
+
+def test_weak_algorithms_are_refused_where_the_pool_says_so(dialling):
+    """A tunnel that was allowed goes down; the words name the member, the switch and the way out."""
+    rig = dialling
+    filled(rig)
+    rig.controller.wait(lambda: '3DES' in rig.controller.state.get(CONNECTION, {}).get('warning', ''))
+    assert conns(rig)[0].flags & constants['API_IKE_F_ENABLED']
+    strict = ipsec(rig, mainMode={'encryptionAlgorithm': 'AES256', 'diffieHellmanGroup': 'Group2', 'integrityAlgorithm': 'SHA256'})
+    strict[2]['refuseWeak'] = True
+    rig.controller.put(strict)
+    rig.controller.wait(lambda: CONNECTION in rig.controller.errors)
+    message = rig.controller.errors[CONNECTION]['message']
+    for words in ('mainMode.diffieHellmanGroup Group2', 'use Group14', 'isthmus.refuseWeakCiphers'):
+        assert words in message, message
+    wait_until(lambda: not conns(rig)[0].flags & constants['API_IKE_F_ENABLED'])
+    strong = ipsec(rig, mainMode={'encryptionAlgorithm': 'AES256', 'diffieHellmanGroup': 'Group14', 'integrityAlgorithm': 'SHA256'},
+                   quickMode={'cipherTransformationConstant': 'GCMAES256', 'authenticationTransformationConstant': 'GCMAES256'})
+    strong[2]['refuseWeak'] = True
+    rig.controller.put(strong)
+    wait_until(lambda: conns(rig)[0].flags & constants['API_IKE_F_ENABLED'])
+    rig.controller.wait(lambda: CONNECTION not in rig.controller.errors)
