@@ -39,34 +39,59 @@ static void ip(struct frame *f, uint32_t src, uint32_t dst)
 	frame_ip(f, &from, &to);
 }
 
-static void from_host(struct frame *f, unsigned t, uint32_t dst, uint16_t port)
+static void from_host_as(struct frame *f, unsigned t, uint32_t src, uint32_t dst, uint16_t port)
 {
 	const uint8_t gateway_mac[6] = {2, 0, 0, 0, 0, (uint8_t)(0xa0 + t)};
 
 	frame_payload(f, 60);
 	frame_udp(f, port, 2);
-	ip(f, KIT_VM, dst);
+	ip(f, src, dst);
 	frame_eth(f, gateway_mac, vm_mac);
 	frame_vxlan(f, kit_vni(t));
 	ip(f, KIT_HOST_PA + t, KIT_SLOT_PA);
 	frame_eth(f, port_mac, router_mac);
 }
 
-static void from_site(struct frame *f, unsigned t, uint16_t port)
+static void from_host(struct frame *f, unsigned t, uint32_t dst, uint16_t port)
+{
+	from_host_as(f, t, KIT_VM, dst, port);
+}
+
+static void from_site_as(struct frame *f, unsigned t, uint32_t src, uint16_t port)
 {
 	frame_payload(f, 60);
 	frame_udp(f, port, 2);
-	ip(f, KIT_SITE, KIT_VM);
+	ip(f, src, KIT_VM);
 	frame_gre(f, kit_gre_key(t));
 	ip(f, KIT_GRE_REMOTE + t, KIT_SLOT_PA);
 	frame_eth(f, port_mac, router_mac);
+}
+
+static void from_site(struct frame *f, unsigned t, uint16_t port)
+{
+	from_site_as(f, t, KIT_SITE, port);
+}
+
+// A source that the sender has no right to, all else in order: of the tenant's own subnet from a
+// site, of a site or of nobody from a host, of another site, of no unicast at all.
+static void spoofed(struct frame *f, unsigned t)
+{
+	static const uint32_t sources[] = {KIT_VM + 1, KIT_GATEWAY_CA, KIT_SITE, KIT_L3_SITE,
+		0x01020304, 0x7f000001, 0xe0000001, 0};
+	uint32_t src = sources[pick(sizeof(sources) / sizeof(sources[0]))];
+
+	if (pick(2))
+		from_host_as(f, t, src, KIT_SITE, 1);
+	else
+		from_site_as(f, t, src, 1);
 }
 
 static void any_frame(struct frame *f)
 {
 	unsigned t = pick(2);
 
-	switch (pick(4)) {
+	switch (pick(5)) {
+	case 4: spoofed(f, t); break;
 	case 0: from_host(f, t, KIT_SITE, 1); break;
 	case 1: from_host(f, t, KIT_L3_SITE, 1); break;
 	case 2: from_host(f, t, pick(2) ? KIT_VM : 0x01020304, 1); break;

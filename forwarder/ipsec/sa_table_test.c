@@ -440,6 +440,30 @@ static void sa_of_old_epochs_is_rekeyed_and_stopped(void **state)
 
 // -- nonces over deletion, restart and moving
 
+static void a_slots_new_iv_epoch_reaches_all_its_sas_at_once(void **state)
+{
+	struct esp_table *t = table_new();
+	struct api_sa want = want_of(API_SA_OUT), second = want_of(API_SA_OUT);
+	struct kit_packet k;
+
+	second.spi = KIT_SPI + 1;
+	second.key[0] ^= 1;
+	set(t, &want);
+	set(t, &second);
+	// Active all the while, as after a planned move back: only the number of its nonces
+	// changes.
+	for (uint64_t epoch = EPOCH; epoch < EPOCH + 3; epoch++) {
+		esp_table_slot(t, SLOT, true, epoch);
+		for (uint32_t spi = want.spi; spi <= second.spi; spi++) {
+			assert_int_equal(
+				send_one(esp_table_find(t, 1, spi, API_SA_OUT), &k, 60), DROP_NONE);
+			assert_int_equal(iv_of(&k) >> ESP_COUNTER_BITS,
+				epoch & ((1u << ESP_EPOCH_BITS) - 1));
+		}
+	}
+	esp_table_free(t);
+}
+
 static void key_set_again_goes_on_with_its_nonces(void **state)
 {
 	struct esp_table *t = table_new();
@@ -739,6 +763,7 @@ int main(void)
 		cmocka_unit_test(counter_nonces_need_an_epoch),
 		cmocka_unit_test(lifetimes_ask_for_a_rekey_then_stop),
 		cmocka_unit_test(sa_of_old_epochs_is_rekeyed_and_stopped),
+		cmocka_unit_test(a_slots_new_iv_epoch_reaches_all_its_sas_at_once),
 		cmocka_unit_test(key_set_again_goes_on_with_its_nonces),
 		cmocka_unit_test(key_in_use_is_refused),
 		cmocka_unit_test(restarted_forwarder_repeats_nothing),
