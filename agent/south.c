@@ -219,23 +219,29 @@ static void south_on_reported(void *ctx, long status, const char *body, size_t s
 	timer_set(s->report_timer, status == 200 ? REPORT_DELAY_MS : REPORT_RETRY_MS);
 }
 
+// Takes the value.
+static void south_post(struct south *s, struct http_channel *channel, const char *name,
+	json_t *value, http_done_fn *done)
+{
+	char *body = json_dumps(value, JSON_COMPACT);
+	char *url = xasprintf("%s/southbound/v1/%s", south_url(s), name);
+
+	http_channel_request(channel, url, body, REPORT_TIMEOUT_MS, done, s);
+	json_decref(value);
+	free(body);
+	free(url);
+}
+
 static void south_on_report_timer(evutil_socket_t sock, short what, void *arg)
 {
 	struct south *s = arg;
 	json_t *report;
-	char *body, *url;
 
 	if (!s->up || http_channel_busy(s->report))
 		return;
 	report = s->ops->report(s->ctx);
-	if (!report)
-		return;
-	body = json_dumps(report, JSON_COMPACT);
-	json_decref(report);
-	url = xasprintf("%s/southbound/v1/report", south_url(s));
-	http_channel_request(s->report, url, body, REPORT_TIMEOUT_MS, south_on_reported, s);
-	free(body);
-	free(url);
+	if (report)
+		south_post(s, s->report, "report", report, south_on_reported);
 }
 
 void south_report_soon(struct south *s)
@@ -258,18 +264,12 @@ static void south_on_answered(void *ctx, long status, const char *body, size_t s
 static void south_send_answers(struct south *s)
 {
 	json_t *all;
-	char *body, *url;
 
 	if (!json_array_size(s->answers) || http_channel_busy(s->answer))
 		return;
 	all = json_pack("{s:o}", "answers", s->answers);
 	s->answers = json_array();
-	body = json_dumps(all, JSON_COMPACT);
-	json_decref(all);
-	url = xasprintf("%s/southbound/v1/answers", south_url(s));
-	http_channel_request(s->answer, url, body, REPORT_TIMEOUT_MS, south_on_answered, s);
-	free(body);
-	free(url);
+	south_post(s, s->answer, "answers", all, south_on_answered);
 }
 
 void south_answer(struct south *s, json_t *answer)

@@ -9,18 +9,6 @@
 #include "cli.h"
 #include "xmalloc.h"
 
-static int get(struct cli *cli, const char *path, json_t **ret_body)
-{
-	struct rest_answer a;
-	int rc = rest_request(cli, "GET", path, NULL, &a);
-
-	if (!rc)
-		rc = rest_check(&a, path);
-	*ret_body = rc ? NULL : json_incref(a.body);
-	rest_answer_fini(&a);
-	return rc;
-}
-
 // Adds the routes of one peer, each with the peer's name.
 static int add_peer(struct cli *cli, const char *ref, json_t *routes)
 {
@@ -31,7 +19,7 @@ static int add_peer(struct cli *cli, const char *ref, json_t *routes)
 	const char *last;
 	json_int_t total;
 	size_t i, len;
-	int rc = get(cli, path, &body);
+	int rc = rest_get(cli, path, &body);
 
 	cli_short_name(ref, name, sizeof(name));
 	last = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
@@ -53,7 +41,7 @@ static int add_peer(struct cli *cli, const char *ref, json_t *routes)
 static int add_below(struct cli *cli, const char *path, const char *child, json_t *routes)
 {
 	json_t *body = NULL, *one;
-	int rc = get(cli, path, &body);
+	int rc = rest_get(cli, path, &body);
 	size_t i;
 
 	json_array_foreach (json_object_get(body, "value"), i, one) {

@@ -82,6 +82,8 @@ int rest_request(struct cli *cli, const char *method, const char *path, const js
 void rest_answer_fini(struct rest_answer *a);
 // CLI_OK for a status below 400; else says the server's error on stderr.
 int rest_check(const struct rest_answer *a, const char *path);
+// GET of what must be there: its JSON, or an exit code with the reason on stderr and NULL.
+int rest_get(struct cli *cli, const char *path, json_t **ret_body);
 
 // -- names.c
 

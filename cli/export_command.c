@@ -9,7 +9,6 @@
 static int read_resource(struct cli *cli, json_t **ret)
 {
 	struct cli_target target;
-	struct rest_answer a;
 	json_error_t error;
 	int rc;
 
@@ -21,14 +20,7 @@ static int read_resource(struct cli *cli, json_t **ret)
 	if (!cli->argc)
 		return cli_fail(CLI_USAGE, "name a connection, as GATEWAY/CONNECTION, or give -f");
 	rc = cli_target_parse("networkConnection", cli->argv[0], &target);
-	if (rc)
-		return rc;
-	rc = rest_request(cli, "GET", target.path, NULL, &a);
-	if (!rc)
-		rc = rest_check(&a, target.path);
-	*ret = rc ? NULL : json_incref(a.body);
-	rest_answer_fini(&a);
-	return rc;
+	return rc ? rc : rest_get(cli, target.path, ret);
 }
 
 int cmd_export_peer(struct cli *cli)

@@ -20,25 +20,11 @@ static double now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static int get(struct cli *cli, const char *path, json_t **ret_body)
-{
-	struct rest_answer a;
-	int ret = rest_request(cli, "GET", path, NULL, &a);
-
-	if (!ret)
-		ret = rest_check(&a, path);
-	if (!ret && !a.body)
-		ret = cli_fail(CLI_FAILED, "%s: the answer is no JSON", path);
-	*ret_body = ret ? NULL : json_incref(a.body);
-	rest_answer_fini(&a);
-	return ret;
-}
-
 static int set_drain(struct cli *cli, const char *path, bool drain)
 {
 	struct rest_answer a = {0};
 	json_t *body, *properties, *extensions;
-	int ret = get(cli, path, &body);
+	int ret = rest_get(cli, path, &body);
 
 	if (ret)
 		return ret;
@@ -67,11 +53,11 @@ static int get_progress(struct cli *cli, const char *path, struct progress *ret)
 	json_t *gateway = NULL, *slots = NULL, *slot;
 	const char *id, *state;
 	size_t i;
-	int rc = get(cli, path, &gateway);
+	int rc = rest_get(cli, path, &gateway);
 
 	*ret = (struct progress){0};
 	if (!rc)
-		rc = get(cli, "/slots", &slots);
+		rc = rest_get(cli, "/slots", &slots);
 	if (!rc) {
 		id = json_string_value(json_object_get(gateway, "resourceId"));
 		state = json_string_value(

@@ -141,20 +141,6 @@ static void print_plain(const json_t *list)
 	json_decref(seen);
 }
 
-static int fetch(struct cli *cli, const char *path, json_t **ret_body)
-{
-	struct rest_answer a;
-	int ret = rest_request(cli, "GET", path, NULL, &a);
-
-	if (!ret)
-		ret = rest_check(&a, path);
-	if (!ret && !a.body)
-		ret = cli_fail(CLI_FAILED, "%s: the answer is no JSON", path);
-	*ret_body = ret ? NULL : json_incref(a.body);
-	rest_answer_fini(&a);
-	return ret;
-}
-
 // {"value": [...]}, whether one was asked for or all.
 static int fetch_list(struct cli *cli, const struct cli_target *target, json_t **ret_list)
 {
@@ -164,7 +150,7 @@ static int fetch_list(struct cli *cli, const struct cli_target *target, json_t *
 	if (target->type && target->is_collection && !*target->path) {
 		ret = cli_list(cli, target->type, list);
 	} else {
-		ret = fetch(cli, target->path, &body);
+		ret = rest_get(cli, target->path, &body);
 		if (!ret && json_is_array(json_object_get(body, "value")))
 			json_array_extend(list, json_object_get(body, "value"));
 		else if (!ret)

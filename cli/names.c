@@ -137,14 +137,11 @@ void cli_short_name(const char *ref, char *buf, size_t size)
 
 static int list_collection(struct cli *cli, const char *path, json_t *list)
 {
-	struct rest_answer a;
-	int ret = rest_request(cli, "GET", path, NULL, &a);
+	json_t *body;
+	int ret = rest_get(cli, path, &body);
 
-	if (!ret)
-		ret = rest_check(&a, path);
-	if (!ret)
-		json_array_extend(list, json_object_get(a.body, "value"));
-	rest_answer_fini(&a);
+	json_array_extend(list, json_object_get(body, "value"));
+	json_decref(body);
 	return ret;
 }
 

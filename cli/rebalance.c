@@ -12,20 +12,6 @@
 
 #define TICK_MS 100
 
-static int get(struct cli *cli, const char *path, json_t **ret_body)
-{
-	struct rest_answer a;
-	int ret = rest_request(cli, "GET", path, NULL, &a);
-
-	if (!ret)
-		ret = rest_check(&a, path);
-	if (!ret && !a.body)
-		ret = cli_fail(CLI_FAILED, "%s: the answer is no JSON", path);
-	*ret_body = ret ? NULL : json_incref(a.body);
-	rest_answer_fini(&a);
-	return ret;
-}
-
 static const char *text(const json_t *object, const char *name)
 {
 	const char *s = json_string_value(json_object_get(object, name));
@@ -68,7 +54,7 @@ static int ask(struct cli *cli, const char *pool)
 	int ret;
 
 	snprintf(path, sizeof(path), "/gatewayPools/%s", pool);
-	ret = get(cli, path, &body);
+	ret = rest_get(cli, path, &body);
 	if (ret)
 		return ret;
 	properties = json_object_get(body, "properties");
@@ -138,7 +124,7 @@ static int follow(struct cli *cli, const json_t *moves, const char *pool, size_t
 	json_t *slots;
 
 	for (double left = cli->timeout_s; left > 0; left -= TICK_MS / 1000.0) {
-		int ret = get(cli, "/slots", &slots);
+		int ret = rest_get(cli, "/slots", &slots);
 
 		if (ret)
 			return ret;
@@ -165,7 +151,7 @@ int cmd_rebalance(struct cli *cli)
 
 	if (cli->dry_run == cli->apply)
 		return cli_fail(CLI_USAGE, "either --dry-run or --apply");
-	ret = get(cli, "/rebalance", &body);
+	ret = rest_get(cli, "/rebalance", &body);
 	if (ret)
 		return ret;
 	moves = json_object_get(body, "value");

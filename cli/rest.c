@@ -149,3 +149,17 @@ int rest_check(const struct rest_answer *a, const char *path)
 			text_of(detail, "message"));
 	return a->status == 404 ? CLI_NOT_FOUND : CLI_FAILED;
 }
+
+int rest_get(struct cli *cli, const char *path, json_t **ret_body)
+{
+	struct rest_answer a;
+	int ret = rest_request(cli, "GET", path, NULL, &a);
+
+	if (!ret)
+		ret = rest_check(&a, path);
+	if (!ret && !a.body)
+		ret = cli_fail(CLI_FAILED, "%s: the answer is no JSON", path);
+	*ret_body = ret ? NULL : json_incref(a.body);
+	rest_answer_fini(&a);
+	return ret;
+}

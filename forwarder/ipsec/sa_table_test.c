@@ -292,6 +292,45 @@ static void sa_of_an_inactive_slot_neither_sends_nor_receives(void **state)
 	esp_table_free(t);
 }
 
+static struct api_selector range(const char *first, const char *last)
+{
+	struct api_selector s = {.port_last = UINT16_MAX};
+
+	ip_parse(first, &s.first);
+	ip_parse(last, &s.last);
+	return s;
+}
+
+// RFC 4301 section 5.2, step 4: what comes out is checked against its own SA's selectors, whoever
+// sealed it.
+static void what_comes_out_must_match_its_selectors(void **state)
+{
+	static const char *remotes[][2] = {{"10.1.0.0", "10.1.0.255"}, {"10.1.1.0", "10.1.1.255"}};
+	static const char *locals[][2] = {{"10.2.0.0", "10.2.0.255"}, {"10.2.1.0", "10.2.1.255"}};
+	struct esp_table *t = table_new();
+	struct api_sa out = want_of(API_SA_OUT), in = want_of(API_SA_IN);
+	struct api_sa_policy want = {
+		.conn = 1, .child = in.child, .local_count = 1, .remote_count = 1};
+	struct kit_packet k;
+
+	set(t, &out);
+	set(t, &in);
+	// kit_inner sends 10.1.0.1 to 10.2.0.2.
+	for (unsigned i = 0; i < 4; i++) {
+		want.remote[0] = range(remotes[i & 1][0], remotes[i & 1][1]);
+		want.local[0] = range(locals[i >> 1][0], locals[i >> 1][1]);
+		assert_int_equal(esp_table_policy_set(t, &want, &place, &words), 1);
+		assert_int_equal(
+			send_one(esp_table_find(t, 1, KIT_SPI, API_SA_OUT), &k, 60), DROP_NONE);
+		assert_int_equal(receive(esp_table_find(t, 1, KIT_SPI, API_SA_IN), &k),
+			i == 0 ? DROP_NONE : DROP_ESP_SELECTOR);
+	}
+	assert_int_equal(esp_table_policy_del(t, 1, in.child), 1);
+	assert_int_equal(send_one(esp_table_find(t, 1, KIT_SPI, API_SA_OUT), &k, 60), DROP_NONE);
+	assert_int_equal(receive(esp_table_find(t, 1, KIT_SPI, API_SA_IN), &k), DROP_ESP_SELECTOR);
+	esp_table_free(t);
+}
+
 // -- limits
 
 static void sequence_numbers_end_without_esn(void **state)
@@ -757,6 +796,7 @@ int main(void)
 		cmocka_unit_test(policies_and_sas_meet_in_any_order),
 		cmocka_unit_test(first_matching_policy_sends_and_only_its_own_enters),
 		cmocka_unit_test(sa_of_an_inactive_slot_neither_sends_nor_receives),
+		cmocka_unit_test(what_comes_out_must_match_its_selectors),
 		cmocka_unit_test(sequence_numbers_end_without_esn),
 		cmocka_unit_test(reservation_is_never_passed_and_more_may_be_granted),
 		cmocka_unit_test(nonce_counter_ends),

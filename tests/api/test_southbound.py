@@ -131,6 +131,48 @@ def test_a_deleted_connection_becomes_a_tombstone(controller):
     assert [c["type"] for c in g.of("connection").values()] == ["L3"]
 
 
+def test_a_deletion_is_polled_202_until_the_gateway_has_let_go(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    two_connections(controller)
+    path = "virtualGateways/Contoso/networkConnections/GreGW"
+    alive(g, lambda: controller.get(path).properties["provisioningState"] == "Succeeded")
+    gone = controller.delete(path)
+    assert gone.status == 202 and gone.headers["Retry-After"]
+    result = gone.headers["Location"].split("/networking/v1/")[1]
+    assert result.startswith("operationResults/")
+    status = gone.headers["Azure-AsyncOperation"].split("/networking/v1/")[1]
+    g.poll()  # told, but not done
+    g.beat()
+    for _ in range(3):
+        pending = controller.get(result)
+        assert pending.status == 202 and pending.json is None and pending.headers["Retry-After"]
+        assert controller.get(status).json == {"status": "InProgress"}
+    g.report()
+    assert alive(g, lambda: controller.get(result).status != 202)
+    final = controller.get(result)
+    assert final.status == 204 and final.json is None
+    assert controller.get(status).json == {"status": "Succeeded"}
+    assert controller.get(path).status == 404
+
+
+def test_the_result_of_a_put_is_202_then_what_a_synchronous_server_would_say(controller):
+    provider(controller)
+    gateway(controller)
+    tenant(controller)
+    g = joined(controller)
+    path = "virtualGateways/Contoso/networkConnections/GreGW"
+    put = controller.must_put(path, gre())
+    result = "operationResults/" + put.headers["x-ms-request-id"]
+    assert controller.get(result).status == 202
+    alive(g, lambda: controller.get(result).status != 202)
+    final = controller.get(result)
+    assert final.status == 200 and final.headers["ETag"]
+    assert final.json == controller.get(path).json and final.properties["provisioningState"] == "Succeeded"
+
+
 def test_tokens_names_and_certificates_are_checked(controller):
     provider(controller)
     gateway(controller)

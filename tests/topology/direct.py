@@ -43,6 +43,26 @@ def route(vrf, destination, kind, id=0, via=None, source="STATIC", preference=1)
     return r
 
 
+def vlan_conn(vrf, slot, conn, address, name, vlan=0, peer=None):
+    """An L3 connection on port 1, as "10.1.0.1/24", untagged unless told otherwise."""
+    c = structs["api_conn"](conn=conn, vrf=vrf, slot=slot, type=C["API_CONN_L3"], flags=C["API_CONN_F_ENABLED"], l3_port=1,
+                            l3_vlan=vlan, l3_addr_count=1, l3_peer_count=1 if peer else 0, name=name)
+    c.l3_addr[0].addr, c.l3_addr[0].prefix_len = ip(address.split("/")[0]), int(address.split("/")[1])
+    if peer:
+        c.l3_peer[0] = ip(peer)
+    return c
+
+
+def configure_vrf(api, vrf, slot, own, **addresses):
+    """A gateway with one tenant: its own address, its slot with floating `pa`, `gre_vip` or `vip`, the VRF."""
+    s = structs["api_slot"](slot=slot, active=1, port=UP, epoch=1, iv_epoch=1)
+    for kind, address in addresses.items():
+        getattr(s, kind)[0] = ip(address)
+    api.set("underlay_addr", port=UP, addr=ip(own), prefix_len=24)
+    api.set("slot", s)
+    api.set("vrf", vrf=vrf, name=b"tenant")
+
+
 def host(tenant, vm, pa):
     h = structs["api_host"](vrf=tenant.number, addr=ip(tenant.vm_addresses[vm]), vni=tenant.vni, mac=mac(tenant.vm_macs[vm]))
     h.pa[0] = ip(pa)

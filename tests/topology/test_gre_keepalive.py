@@ -44,15 +44,8 @@ class Lab:
 
     def configure(self):
         with self.gateway.api() as api:
-            s = structs["api_slot"](slot=SLOT, active=1, port=0, epoch=1, iv_epoch=1)
-            s.gre_vip[0] = ip(GW)
-            api.set("slot", s)
-            api.set("underlay_addr", port=0, addr=ip("192.0.2.9"), prefix_len=24)
-            api.set("vrf", vrf=VRF, name=b"tenant")
-            lan = structs["api_conn"](conn=LAN, vrf=VRF, slot=SLOT, type=C["API_CONN_L3"], flags=C["API_CONN_F_ENABLED"],
-                                      l3_port=1, l3_addr_count=1, name=b"lan")
-            lan.l3_addr[0].addr, lan.l3_addr[0].prefix_len = ip("10.1.0.1"), 24
-            api.set("conn", lan)
+            direct.configure_vrf(api, VRF, SLOT, "192.0.2.9", gre_vip=GW)
+            api.set("conn", direct.vlan_conn(VRF, SLOT, LAN, "10.1.0.1/24", b"lan"))
             self.tunnel(api, True)
             api.set("route", direct.route(VRF, "10.2.0.0/24", "CONN", TUNNEL))
 

@@ -49,11 +49,7 @@ class Lab:
 
     def configure(self):
         with self.gateway.api() as api:
-            api.set("underlay_addr", port=0, addr=ip(OWN), prefix_len=24)
-            s = structs["api_slot"](slot=SLOT, active=1, port=0, epoch=1, iv_epoch=1)
-            s.pa[0] = ip(PA)
-            api.set("slot", s)
-            api.set("vrf", vrf=VRF, name=b"tenant")
+            direct.configure_vrf(api, VRF, SLOT, OWN, pa=PA)
             s = structs["api_subnet"](vni=VSID, vrf=VRF, encap=C["API_ENCAP_NVGRE"], prefix_count=1)
             s.prefix[0] = prefix("10.0.0.0/24")
             api.set("subnet", s)
@@ -64,10 +60,7 @@ class Lab:
             h = structs["api_host"](vrf=VRF, addr=ip(VM), vni=VSID, mac=mac(VM_MAC))
             h.pa[0] = ip(HOST)
             api.set("host", h)
-            c = structs["api_conn"](conn=1, vrf=VRF, slot=SLOT, type=C["API_CONN_L3"], flags=C["API_CONN_F_ENABLED"], l3_port=1,
-                                    l3_vlan=100, l3_addr_count=1, l3_peer_count=1, name=b"l3")
-            c.l3_addr[0].addr, c.l3_addr[0].prefix_len, c.l3_peer[0] = ip("10.127.134.1"), 29, ip("10.127.134.2")
-            api.set("conn", c)
+            api.set("conn", direct.vlan_conn(VRF, SLOT, 1, "10.127.134.1/29", b"l3", vlan=100, peer="10.127.134.2"))
             api.set("route", direct.route(VRF, "10.0.0.0/24", "SUBNET", VSID, source="CONNECTED", preference=0))
             api.set("route", direct.route(VRF, "10.2.0.0/24", "CONN", 1, "10.127.134.2"))
 
