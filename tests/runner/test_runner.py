@@ -60,7 +60,8 @@ def test_a_selection_that_is_empty_is_no_success(project):
 
 def test_a_long_run_is_recorded_with_command_date_seed_counts_and_outcome(project):
     assert run(project, "--long", "mutants")[:2] == (0, "1 passed, 0 failed")
-    (project / "tests/mutants/run.py").write_text("print('pass one')\nprint('pass two')\nprint('fail three: not noticed')\nraise SystemExit(1)\n")
+    (project / "tests/mutants/run.py").write_text(
+        "print('pass one')\nprint('pass two')\nprint('fail three: not noticed')\nraise SystemExit(1)\n")
     assert run(project, "--long", "mutants")[:2] == (1, "2 passed, 1 failed")
     today = datetime.date.today().isoformat()
     assert (project / "tests/LONG.md").read_text().splitlines()[2:] == [
