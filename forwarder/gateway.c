@@ -50,8 +50,8 @@ static const struct {
 	{tenant_slot_init, tenant_slot_fini, tenant_slot_serve},
 	{local_addr_init, local_addr_fini, local_addr_serve},
 	{host_init, host_fini, host_serve},
-	{conn_init, conn_fini, conn_serve},
 	{ike_punt_init, ike_punt_fini, ike_punt_serve},
+	{conn_init, conn_fini, conn_serve},
 	{bfd_init, bfd_fini, bfd_serve},
 };
 

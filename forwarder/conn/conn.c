@@ -16,6 +16,7 @@
 #include "ip/wire.h"
 #include "map.h"
 #include "port.h"
+#include "punt/ike.h"
 #include "hot.h"
 #include "rcu.h"
 #include "route/route.h"
@@ -312,6 +313,7 @@ static void attach(struct conn *c)
 {
 	if (c->api.remote.family)
 		c->dest = underlay_dest_get(&c->api.remote);
+	ike_peer(&c->api.remote, 1);
 	if (c->api.local.family == IP_V6 && c->api.type == API_CONN_GRE) {
 		c->local_id = underlay_intern(&c->api.local);
 		c->remote_id = underlay_intern(&c->api.remote);
@@ -338,6 +340,7 @@ static void detach(struct conn *c, const struct api_conn *next)
 		underlay_unintern(&c->api.remote);
 		c->local_id = c->remote_id = 0;
 	}
+	ike_peer(&c->api.remote, -1);
 	conn_l3_detach(c, next);
 	slot_leave(&c->slot_user);
 }

@@ -28,7 +28,7 @@ static struct {
 int ike_punt_init(void)
 {
 	memset(&ike, 0, sizeof(ike));
-	return 0;
+	return ike_peers_init();
 }
 
 void ike_punt_fini(void)
@@ -37,6 +37,7 @@ void ike_punt_fini(void)
 		if (ike.recent[i])
 			underlay_dest_put(ike.recent[i]);
 	memset(&ike, 0, sizeof(ike));
+	ike_peers_fini();
 }
 
 void ike_punt(struct rte_mbuf *m)

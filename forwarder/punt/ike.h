@@ -8,6 +8,13 @@
 
 struct api_server;
 
+struct ip_addr;
+
+// Control thread. One more (1) or one fewer (-1) connection has this remote address.
+void ike_peer(const struct ip_addr *remote, int by);
+int ike_peers_init(void); // the two below call them
+void ike_peers_fini(void);
+
 int ike_punt_init(void);
 void ike_punt_fini(void);
 int ike_punt_serve(struct api_server *s);

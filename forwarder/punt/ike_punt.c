@@ -3,9 +3,13 @@
 // IKE datagrams to an address held here, on their way to the control thread. Data starts at the
 // outer IP header, m->l3_len is its size, and the UDP header has been checked.
 
+#include <string.h>
+
 #include "control.h"
 #include "graph.h"
+#include "ike.h"
 #include "ip/wire.h"
+#include "underlay/underlay.h"
 #include "vip/vip.h"
 #include "worker.h"
 
@@ -18,6 +22,82 @@ static bool is_ike(const struct rte_mbuf *m, const struct udp_hdr *udp)
 
 	return be16(udp->size) >= UDP_SIZE + marker + IKE_HEADER_SIZE;
 }
+
+// -- strangers
+
+// First messages from addresses that no connection names, a second and worker: each costs
+// isthmus-ike some work before it knows better. What connections name, and what belongs to an
+// IKE_SA, is not counted: a flood from random sources does not stand in its way.
+#define STRANGERS_PER_S 500
+#define STRANGERS_BURST 100
+
+static struct table peers; // remote addresses of connections: how many name each
+static struct {
+	uint64_t tat_ns; // worker: rw
+	uint64_t unused[7];
+} strangers[WORKER_MAX];
+
+static struct table_key peer_key(const uint8_t *addr, bool is_v6)
+{
+	struct ip_addr_words w;
+
+	if (!is_v6)
+		return underlay_key4(load32(addr));
+	w = ip6_words(addr);
+	return (struct table_key){w.hi, w.lo};
+}
+
+void ike_peer(const struct ip_addr *remote, int by)
+{
+	struct table_key key;
+
+	if (remote->family == IP_NONE)
+		return;
+	key = peer_key(remote->bytes, remote->family == IP_V6);
+	table_set(&peers, key, table_find(&peers, key) + (uint64_t)(int64_t)by);
+}
+
+int ike_peers_init(void)
+{
+	table_init(&peers);
+	memset(strangers, 0, sizeof(strangers));
+	return 0;
+}
+
+void ike_peers_fini(void)
+{
+	table_fini(&peers);
+}
+
+// RFC 7296 3.1: the responder's SPI is zero in a first message, and nowhere else.
+static bool is_first_message(const struct rte_mbuf *m, const struct udp_hdr *udp)
+{
+	const uint8_t *ike = (const uint8_t *)(udp + 1);
+
+	ike += udp->dst == be16(UDP_PORT_IKENAT) ? 4 : 0;
+	return load32(ike + 8) == 0 && load32(ike + 12) == 0;
+}
+
+static bool is_known_peer(const struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool is_v6 = *ip >> 4 == 6;
+
+	return table_find(&peers, peer_key(ip + (is_v6 ? 8 : 12), is_v6)) != 0;
+}
+
+static bool may_ask(struct worker *w)
+{
+	const uint64_t each_ns = 1000000000 / STRANGERS_PER_S;
+	uint64_t *tat_ns = &strangers[w->index].tat_ns;
+
+	if (*tat_ns > w->now_ns + STRANGERS_BURST * each_ns)
+		return false;
+	*tat_ns = (*tat_ns < w->now_ns ? w->now_ns : *tat_ns) + each_ns;
+	return true;
+}
+
+// -- the node
 
 static bool is_held_elsewhere(const struct rte_mbuf *m)
 {
@@ -37,6 +117,8 @@ static void ike_punt_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			packet_drop(w, m, DROP_UDP_BAD);
 		else if (is_held_elsewhere(m))
 			node_push(w, NODE_VIP_RELAY, m);
+		else if (is_first_message(m, udp) && !is_known_peer(m) && !may_ask(w))
+			packet_drop(w, m, DROP_PUNT_RATE);
 		else if (!control_push(w, CONTROL_PUNT_IKE, m))
 			packet_drop(w, m, DROP_PUNT_QUEUE_FULL);
 	}

@@ -177,10 +177,10 @@ class Side:
     def remote(self, n):
         return VIP if self.name == "far" else site(n)
 
-    def keying(self, flags, **fields):
-        """Tells isthmus-ike of all its connections."""
+    def keying(self, flags, numbers=None, **fields):
+        """Tells isthmus-ike of these connections, or all."""
         conns, secrets = [], []
-        for n in self.numbers():
+        for n in numbers or self.numbers():
             c = structs["api_ike_conn"](conn=esp_id(n), vrf=n, slot=self.slot(n), auth=1, flags=flags, local=ip(self.local(n)),
                                         remote=ip(self.remote(n)), proposal_count=1, child_proposal_count=1, **fields)
             c.proposal[0].encr, c.proposal[0].encr_bits, c.proposal[0].prf, c.proposal[0].dh = AES_GCM_16, 256, PRF_SHA2_256, CURVE25519
