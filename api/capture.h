@@ -2,7 +2,8 @@
 #pragma once
 
 // Copies of packets as they pass through the forwarder, for a capture file. CALL: each packet comes
-// back as one struct api_captured as far as it is used, until a bound is reached.
+// back as one struct api_captured as far as it is used, until a bound is reached. A `conn` of IPsec
+// is refused without `decrypt`.
 
 #include <stdint.h>
 
@@ -16,6 +17,10 @@ struct api_capture {
 	uint32_t rate;       // packets a second, 1..50 000
 	uint32_t snap;       // bytes of each packet, 64..API_CAPTURE_SNAP
 	uint64_t bytes;      // of all packets together; 0: as many as there are
+	// Minor 1. What IPsec protects is shown as it was sealed; with `decrypt` also in clear, to
+	// an administrator who names the connection, and the forwarder's log says so.
+	uint8_t decrypt;
+	uint8_t pad[7];
 };
 
 enum api_capture_where {

@@ -306,3 +306,15 @@ static void link_on_write(evutil_socket_t sock, short what, void *arg)
 	}
 	link_leave(link);
 }
+
+int api_link_peer(const struct api_link *link, uint32_t *ret_uid, int *ret_pid)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(link->sock, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return -errno;
+	*ret_uid = who.uid;
+	*ret_pid = who.pid;
+	return 0;
+}

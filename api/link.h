@@ -36,6 +36,8 @@ void api_link_free(struct api_link *link);
 void api_link_send(
 	struct api_link *link, struct api_header *header, const void *payload, size_t size, int fd);
 size_t api_link_pending(const struct api_link *link); // bytes
+// Who is at the other end (SO_PEERCRED). 0 or -errno.
+int api_link_peer(const struct api_link *link, uint32_t *ret_uid, int *ret_pid);
 // While paused, no message is delivered and nothing is read. Resuming delivers from the loop.
 void api_link_pause(struct api_link *link, bool paused);
 // Closes from the loop, after what is queued has been written if the other side takes it.

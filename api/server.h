@@ -83,6 +83,8 @@ unsigned api_server_event_lossy(
 int api_emit(struct api_emit *e, const void *object, size_t size);
 // The same with a descriptor, taken in any case.
 int api_emit_fd(struct api_emit *e, const void *object, size_t size, int fd);
+// Who called: the user and the process at the other end of the socket. 0 or -errno.
+int api_emit_caller(const struct api_emit *e, uint32_t *ret_uid, int *ret_pid);
 // Four words of the handler's own, zero at the first call of a dump.
 uint64_t *api_emit_cursor(struct api_emit *e);
 // Ends a deferred call: status 0 or -errno, text for people or NULL. Frees the emit.

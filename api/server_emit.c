@@ -97,3 +97,8 @@ void api_emit_finish(struct api_emit *e, int status, const char *text)
 	}
 	api_emit_free(e);
 }
+
+int api_emit_caller(const struct api_emit *e, uint32_t *ret_uid, int *ret_pid)
+{
+	return e->peer ? api_link_peer(e->peer->link, ret_uid, ret_pid) : -EPIPE;
+}

@@ -91,7 +91,8 @@ static int write_all(struct cli *cli, struct api_sync *s, struct capture_file *c
 		.timeout_ms = (uint32_t)(cli->timeout_s * 1000),
 		.rate = (uint32_t)cli->rate,
 		.snap = API_CAPTURE_SNAP,
-		.bytes = (uint64_t)cli->size};
+		.bytes = (uint64_t)cli->size,
+		.decrypt = cli->decrypt};
 	int ret;
 
 	c->snap = capture.snap;

@@ -34,7 +34,7 @@ struct cli {
 	const char *vrf;
 	long count;
 	long conn, rate, size; // gw capture
-	bool wait, dry_run, apply;
+	bool wait, dry_run, apply, decrypt;
 	int argc; // words that are no options
 	char **argv;
 };

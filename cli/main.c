@@ -56,6 +56,7 @@ static const struct option options[] = {
 	{"connection", required_argument, NULL, 'c'},
 	{"rate", required_argument, NULL, 'r'},
 	{"size", required_argument, NULL, 'z'},
+	{"decrypt", no_argument, NULL, 'D'},
 	{"dry-run", no_argument, NULL, 'd'},
 	{"apply", no_argument, NULL, 'a'},
 	{"help", no_argument, NULL, 'h'},
@@ -82,6 +83,7 @@ static const char options_help[] =
 	"      --vrf N, --count N   gw: one tenant; trace, capture: how many packets\n"
 	"      --connection N       gw capture: one connection\n"
 	"      --rate N, --size N   gw capture: at most, packets a second, bytes\n"
+	"      --decrypt            gw capture: in clear, for root; the journal notes it\n"
 	"  -h, --help, --version\n"
 	"\n"
 	"~/.config/isthmus/config (or ISTHMUS_CONFIG) may say server, cert, key, cacert:\n"
@@ -134,8 +136,9 @@ static void help_gw(void)
 	printf("  %-12s CONNECTION-ID: why its IPsec tunnel is not up (by isthmus-ike)\n",
 		"doctor");
 	printf("  %-12s FILE: packets in pcapng, inner and outer (--vrf, --connection,\n"
-	       "  %-12s --count, --rate, --size, --timeout); - is standard output\n",
-		"capture", "");
+	       "  %-12s --count, --rate, --size, --timeout); - is standard output;\n"
+	       "  %-12s of IPsec in clear only with --connection and --decrypt\n",
+		"capture", "", "");
 	printf("  %-12s follow packets through the graph (--count, --vrf, --timeout)\n", "trace");
 }
 
@@ -212,6 +215,7 @@ static int read_option(struct cli *cli, int option, bool *help)
 	case 'v': cli->vrf = optarg; return 0;
 	case 'n': cli->count = strtol(optarg, NULL, 10); return 0;
 	case 'c': cli->conn = strtol(optarg, NULL, 10); return 0;
+	case 'D': cli->decrypt = true; return 0;
 	case 'r': cli->rate = strtol(optarg, NULL, 10); return 0;
 	case 'z': cli->size = strtol(optarg, NULL, 10); return 0;
 	case 'h': *help = true; return 0;

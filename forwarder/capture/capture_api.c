@@ -7,11 +7,14 @@
 #include <event2/event.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "capture.h"
 #include "capture/copies.h"
 #include "conn/conn.h"
+#include "log.h"
 #include "modules.h"
+#include "objects.h"
 #include "serve/refuse.h"
 #include "vrf/vrf.h"
 #include "worker_loop.h"
@@ -93,6 +96,52 @@ static int check(const struct api_capture *c, struct api_error *ret_error)
 	return 0;
 }
 
+// The person behind sudo or su, as the kernel keeps it; -1: nobody logged in.
+static long login_uid(int pid)
+{
+	char path[64], text[16] = "";
+	unsigned long uid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/loginuid", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	uid = fgets(text, sizeof(text), f) ? strtoul(text, NULL, 10) : UINT32_MAX;
+	fclose(f);
+	return uid == UINT32_MAX ? -1 : (long)uid;
+}
+
+static bool is_sealed(const struct api_conn *c)
+{
+	return c->type == API_CONN_IPSEC || (c->flags & API_CONN_F_GRE_OVER_IPSEC);
+}
+
+// Who looked into whose tunnel, for the journal, which knows when.
+static int check_decrypt(
+	const struct api_capture *c, const struct api_emit *emit, struct api_error *ret_error)
+{
+	const struct api_conn *conn = c->conn ? conn_api(conn_find(c->conn)) : NULL;
+	uint32_t uid = UINT32_MAX;
+	int pid = 0;
+
+	if (!c->decrypt && conn && is_sealed(conn))
+		return refuse(ret_error, -EPERM,
+			"conn: %u is protected by IPsec; its packets are shown in clear only with "
+			"decrypt, which the journal notes",
+			c->conn);
+	if (!c->decrypt)
+		return 0;
+	if (!conn || !is_sealed(conn))
+		return refuse(ret_error, -EINVAL, "decrypt: conn must name one IPsec connection");
+	if (api_emit_caller(emit, &uid, &pid) < 0 || uid != 0)
+		return refuse(ret_error, -EPERM, "decrypt: only the administrator (root) may");
+	log_warning("audit: uid %u (login uid %ld, process %d) captures connection %u (%.64s) "
+		    "decrypted, at most %u packets in %u ms",
+		uid, login_uid(pid), pid, c->conn, conn->name, c->count, c->timeout_ms);
+	return 0;
+}
+
 static int call_capture(void *ctx, const void *object, size_t size, int fd, struct api_emit *emit,
 	struct api_error *ret_error)
 {
@@ -101,12 +150,15 @@ static int call_capture(void *ctx, const void *object, size_t size, int fd, stru
 	struct capture_config config;
 	int r = check(c, ret_error);
 
+	if (r == 0)
+		r = check_decrypt(c, emit, ret_error);
 	if (r < 0)
 		return r;
 	config = (struct capture_config){.vrf = c->vrf ? vrf_find(c->vrf)->index : 0,
 		.conn = c->conn ? conn_index(conn_find(c->conn)) : 0,
 		.rate = c->rate,
-		.snap = c->snap};
+		.snap = c->snap,
+		.decrypt = c->decrypt};
 	r = capture_start(&config);
 	if (r < 0)
 		return refuse(ret_error, r, "no memory, or too many look on already");
@@ -122,7 +174,7 @@ static int call_capture(void *ctx, const void *object, size_t size, int fd, stru
 static const struct api_handler handlers[] = {
 	{.type = API_TYPE_CAPTURE,
 		.size = sizeof(struct api_capture),
-		.min_size = sizeof(struct api_capture),
+		.min_size = offsetof(struct api_capture, decrypt),
 		.name = "capture",
 		.call = call_capture},
 };

@@ -3,6 +3,7 @@
 // Workers' side of captures. A packet is met up to four times: where its tenant is known (the frame
 // it came in lies before it in the buffer still), where it is routed, and as the frame that goes
 // out; or where it is dropped. ESP is opened in place, so that of its frame the headers are left.
+// What a connection protects by IPsec is copied in clear only if that was asked for.
 
 #include "capture/copies.h"
 
@@ -39,6 +40,15 @@ static bool matches(uint32_t vrf, uint32_t conn)
 	       (!capture.config.conn || conn == capture.config.conn);
 }
 
+// Nothing of this connection's contents may be shown as it is without its seal.
+static bool is_secret(uint32_t conn)
+{
+	const struct conn_fwd *f = conn ? rcu_load(&conn_fwd_table[conn]) : NULL;
+
+	return f && !capture.config.decrypt &&
+	       (f->type == API_CONN_IPSEC || (f->flags & API_CONN_F_GRE_OVER_IPSEC));
+}
+
 static void identify(struct api_captured *c, uint32_t vrf, uint32_t conn)
 {
 	const struct vrf_fwd *v = vrf ? rcu_load(&vrf_fwd_table[vrf]) : NULL;
@@ -64,7 +74,7 @@ static uint16_t copy_bytes(uint8_t *to, const struct rte_mbuf *m, uint16_t befor
 }
 
 static void record(struct worker *w, const struct rte_mbuf *m, uint16_t before, uint32_t vrf,
-	uint32_t conn, struct api_captured head)
+	uint32_t conn, struct api_captured head, uint32_t room)
 {
 	struct share *s = &capture.shares[w->index];
 	struct rte_mbuf *copy;
@@ -81,7 +91,8 @@ static void record(struct worker *w, const struct rte_mbuf *m, uint16_t before, 
 	c->size = m->pkt_len + before;
 	c->lost = s->lost;
 	identify(c, vrf, conn);
-	c->kept = copy_bytes(c->bytes, m, before, capture.config.snap);
+	c->kept = copy_bytes(
+		c->bytes, m, before, room < capture.config.snap ? room : capture.config.snap);
 	rte_pktmbuf_append(copy, (uint16_t)(offsetof(struct api_captured, bytes) + c->kept));
 	if (rte_ring_enqueue(capture.ring, copy) != 0) {
 		s->lost++;
@@ -112,9 +123,11 @@ static void on_inside(struct worker *w, const struct rte_mbuf *m)
 	if (!matches(meta->vrf, meta->conn))
 		return;
 	if (before)
-		record(w, m, before, meta->vrf, meta->conn, outer);
-	record(w, m, 0, meta->vrf, meta->conn,
-		(struct api_captured){.where = API_CAPTURE_INNER_IN});
+		record(w, m, before, meta->vrf, meta->conn, outer,
+			is_secret(meta->conn) ? before : UINT32_MAX);
+	if (!is_secret(meta->conn))
+		record(w, m, 0, meta->vrf, meta->conn,
+			(struct api_captured){.where = API_CAPTURE_INNER_IN}, UINT32_MAX);
 }
 
 static void on_way_out(struct worker *w, const struct rte_mbuf *m)
@@ -127,7 +140,9 @@ static void on_way_out(struct worker *w, const struct rte_mbuf *m)
 	if (meta->flags & PACKET_F_CAPTURED || !matches(adj->vrf, conn))
 		return;
 	meta->flags |= PACKET_F_CAPTURED;
-	record(w, m, 0, adj->vrf, conn, (struct api_captured){.where = API_CAPTURE_INNER_OUT});
+	if (!is_secret(adj->conn))
+		record(w, m, 0, adj->vrf, conn,
+			(struct api_captured){.where = API_CAPTURE_INNER_OUT}, UINT32_MAX);
 }
 
 static void on_node(struct worker *w, uint16_t node, struct rte_mbuf **pkts, uint16_t n)
@@ -155,7 +170,7 @@ static void on_tx(struct worker *w, uint16_t port, struct rte_mbuf **pkts, uint1
 		if (!(meta->flags & PACKET_F_CAPTURED))
 			continue;
 		meta->flags &= (uint8_t)~PACKET_F_CAPTURED;
-		record(w, pkts[i], 0, meta->vrf, meta->conn, head);
+		record(w, pkts[i], 0, meta->vrf, meta->conn, head, UINT32_MAX);
 	}
 }
 
@@ -171,7 +186,8 @@ static void on_drop(struct worker *w, struct rte_mbuf *m, enum drop_reason reaso
 	if (!matches(meta->vrf, meta->conn) && !(meta->flags & PACKET_F_CAPTURED))
 		return;
 	snprintf(head.reason, sizeof(head.reason), "%s", drop_name(reason));
-	record(w, m, before, meta->vrf, meta->conn, head);
+	record(w, m, before, meta->vrf, meta->conn, head,
+		is_secret(meta->conn) ? before : UINT32_MAX);
 }
 
 static const struct worker_observer observer = {.node = on_node, .drop = on_drop, .tx = on_tx};

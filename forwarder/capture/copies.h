@@ -4,6 +4,7 @@
 // A capture: workers copy the packets that match into one ring, the control thread takes them out.
 // One at a time. Off, it costs nothing: workers have no observer then.
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct rte_mbuf;
@@ -14,6 +15,7 @@ struct capture_config {
 	uint32_t vrf, conn; // indices; 0: any
 	uint32_t rate;      // packets a second, of all workers together
 	uint32_t snap;      // bytes
+	bool decrypt;       // show what IPsec protects in clear, too
 };
 
 // Control thread. 0, -EBUSY or -errno.

@@ -3,13 +3,15 @@
 
 import base64
 import json
+import struct
+import subprocess
 
 import pytest
 
 import esp_wire
 from localapi import ApiError, structs
 from net import Net, program, run, wait_for
-from pair import SPI, Pair
+from pair import LAN, SPI, TUNNEL, VRF, Pair
 from traffic import Probe, capture, ping
 
 
@@ -41,6 +43,61 @@ def test_two_workers_share_flows_yet_an_sa_has_one_owner_and_keeps_the_order(pai
     numbers = [p.seq for p in wire[SPI["b"]]]  # b's own way out passes no tap
     assert len(numbers) >= sum(account["sent"] for account in accounts[:8]) > 1000
     assert numbers == sorted(set(numbers))
+
+
+MARK = b"isthmus-in-clear"  # in the pings
+
+
+def packets(path):
+    """(interface, comment, bytes) of each packet of a pcapng file of ours."""
+    data, at, names = path.read_bytes(), 0, []
+    while at + 12 <= len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        body, at = data[at + 8:at + size - 4], at + size
+        kept = struct.unpack_from("<I", body, 12)[0] if kind == 6 else 0
+        options, found = {1: body[8:], 6: body[20 + (kept + 3) // 4 * 4:]}.get(kind, b""), {}
+        while len(options) >= 4:
+            code, length = struct.unpack_from("<HH", options)
+            found[code], options = options[4:4 + length].decode(), options[4 + (length + 3) // 4 * 4:]
+        if kind == 1:
+            names.append(found[2])
+        elif kind == 6:
+            yield names[struct.unpack_from("<I", body)[0]], found[1], body[20:20 + kept]
+
+
+def captured(pair, path, *words):
+    """A capture while marked pings pass: how it ended, its packets."""
+    argv = ["ping", "-n", "-q", "-i", "0.02", "-p", MARK.hex(), "-s", "200", pair.address("b")]
+    with subprocess.Popen(["ip", "netns", "exec", pair.machines["a"].full, *argv], stdout=subprocess.DEVNULL) as pings:
+        try:
+            done = run([program("isthmus"), "gw", "capture", path, "--count", "80", "--timeout", "20", *words,
+                        "--socket", pair.sockets["a"]], check=False, timeout=60)
+        finally:
+            pings.terminate()
+    return done, list(packets(path)) if done.returncode == 0 else []
+
+
+def test_ipsec_is_captured_in_clear_only_with_a_flag_that_is_audited(pair, tmp_path):
+    tunnel = "connection %d" % TUNNEL
+    refused, _ = captured(pair, tmp_path / "no.pcapng", "--connection", str(TUNNEL))
+    assert refused.returncode == 1 and "IPsec" in refused.stderr and "decrypt" in refused.stderr, refused.stderr
+    for words in (("--decrypt",), ("--decrypt", "--connection", str(LAN))):
+        refused, _ = captured(pair, tmp_path / "no.pcapng", *words)
+        assert refused.returncode == 1 and "must name one IPsec connection" in refused.stderr, refused.stderr
+    # Without the flag: as it is on the wire, and nothing from inside the tunnel.
+    _, seen = captured(pair, tmp_path / "sealed.pcapng", "--vrf", str(VRF))
+    ways = {comment.split(";")[0] for interface, comment, _ in seen if interface == "up0"}
+    assert ways == {"outer, in", "outer, out"}
+    assert not [p for p in seen if p[0] == "up0" and MARK[:8] in p[2]]
+    assert not [p for p in seen if p[0] == "inside" and tunnel in p[1]]
+    assert "audit" not in pair.processes["a"].output()
+    # With it both directions in clear, and the journal says who it was.
+    _, seen = captured(pair, tmp_path / "clear.pcapng", "--connection", str(TUNNEL), "--decrypt")
+    clear = {comment.split(";")[0] for interface, comment, data in seen
+             if interface == "inside" and tunnel in comment and MARK[:8] in data}
+    assert clear == {"inner, in", "inner, out"}
+    lines = [line for line in pair.processes["a"].output().splitlines() if "audit" in line]
+    assert len(lines) == 1 and "uid 0 " in lines[0] and "connection %d (tunnel) decrypted" % TUNNEL in lines[0], lines
 
 
 def test_a_slots_new_iv_epoch_is_on_the_wire_at_once(pair, tmp_path):
