@@ -256,6 +256,18 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 	plan_queue(p, WORK_GATEWAY, &g->todo);
 }
 
+// Whose slots it holds: their home may be elsewhere now.
+static void queue_tenants(struct plan *p, const struct gateway *g)
+{
+	struct tenant_slot *ts;
+	struct slot *s;
+
+	TAILQ_FOREACH (s, &g->held, of_holder) {
+		TAILQ_FOREACH (ts, &s->tenant_slots, of_slot)
+			plan_queue(p, WORK_TENANT, &ts->tenant->todo);
+	}
+}
+
 void plan_del_gateway(struct plan *p, const char *name)
 {
 	struct gateway *g = gateway_find(p, name);
@@ -264,6 +276,7 @@ void plan_del_gateway(struct plan *p, const char *name)
 		return;
 	g->defined = false;
 	leave_pool(p, g);
+	queue_tenants(p, g);
 	plan_queue(p, WORK_GATEWAY, &g->todo);
 }
 

@@ -277,11 +277,37 @@ static void set_home(struct plan *p, struct tenant *t, struct tenant_slot *home)
 		plan_queue(p, WORK_POLICY, &policy->todo);
 }
 
-// The first slot is home and stays it until it is empty; then the lowest takes over.
+// Nobody will hold it until its pool has a gateway again: the holder was removed.
+static bool is_orphan(const struct tenant_slot *ts)
+{
+	return !ts->slot->holder || !ts->slot->holder->defined;
+}
+
+static struct tenant_slot *first_served(const struct tenant *t)
+{
+	struct tenant_slot *ts;
+
+	TAILQ_FOREACH (ts, &t->slots, of_tenant) {
+		if (ts->connections_len && !is_orphan(ts) &&
+			ts->slot->holder->in.health != PLAN_HEALTH_LOST)
+			return ts;
+	}
+	return NULL;
+}
+
+// The first slot is home and stays it until it is empty; then the lowest takes over. Also where its
+// pool has lost its last gateway by removal, and another of the tenant's slots is served.
 void tenant_home(struct plan *p, struct tenant *t)
 {
-	if (!t->home || !t->home->connections_len)
+	struct tenant_slot *served;
+
+	if (!t->home || !t->home->connections_len) {
 		set_home(p, t, TAILQ_FIRST(&t->slots));
+	} else if (is_orphan(t->home)) {
+		served = first_served(t);
+		if (served)
+			set_home(p, t, served);
+	}
 }
 
 // What remains is a name that others still mention. Its connections are no longer placed.

@@ -141,3 +141,33 @@ def test_the_reflectors_pool_goes(lab):
                              "networkConnections": [c for c in body["networkConnections"] if c["resourceId"] == "GreGW"]})
     home, _ = moves(lab, t, act, PEER_GRE)
     wait_for(lambda: not lab.sessions(t, home), 10, "nothing speaks for it at %s" % home.name)
+
+
+def test_the_reflectors_gateway_and_its_pool_are_deleted(lab):
+    """A pool of one gateway: it dies and is removed, then its pool. What the tenant has elsewhere goes on."""
+    t, address = lab.tenants[0], lab.router_ip(lab.tenants[0])
+    gateway, (home, other) = "virtualGateways/" + t.name, lab.home_and_other(t)
+    pool, connection, peer = ("gre", "L3GW", PEER_VLAN) if home is lab.members[0] else ("vlan", "GreGW", PEER_GRE)
+    with Watch(lab) as watch:
+        home.power_off()
+        wait_for(lambda: home.state()[1] == "Unhealthy", 20, home.name + " is lost")
+        lab.nc.delete("gateways/" + home.name)
+        wait_for(lambda: lab.reflectors(t) == [(other, address)], 10, "the reflector is at " + other.name)
+        wait_for(lambda: peer in lab.established(t, other), 30, "%s is back\n%s" % (peer, lab.told()))
+    assert watch.one_reflector(t) == {address} and lab.router_ip(t) == address
+    body = lab.nc.get(gateway)["properties"]
+    assert {c["resourceId"]: bool(c["properties"].get("gateway")) for c in body["networkConnections"]}[connection]
+    machine = t.vlan_machine if connection == "L3GW" else t.gre_machine
+    wait_for(lambda: ping(t.vms["vm1"].ns, machine), 20, "machines reach the site that is left")
+    others = [x for x in lab.tenants if x is not t]
+    for x in [t, *others]:
+        body = lab.nc.get("virtualGateways/" + x.name)["properties"]
+        left = [c for c in body["networkConnections"] if (c["resourceId"] == connection) and x is t]
+        pools = [p for p in body["gatewayPools"] if p["resourceRef"].split("/")[-1] != pool]
+        if not pools:
+            lab.nc.delete("virtualGateways/" + x.name)
+        else:
+            lab.nc.put("virtualGateways/" + x.name, {**body, "gatewayPools": pools, "networkConnections": left})
+    lab.nc.delete("gatewayPools/" + pool)
+    assert lab.reflectors(t) == [(other, lab.router_ip(t))]
+    assert ping(t.vms["vm1"].ns, machine, 3) >= 2
