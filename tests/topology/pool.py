@@ -13,6 +13,7 @@ import signal
 
 import wanted
 from gateway import Gateway
+from localapi import ip_text
 from net import program, run, wait_for
 from controlled import CONTROLLER, ControlledLab
 
@@ -32,16 +33,19 @@ class Member:
 
     @property
     def services(self):
-        return [s for s in (self.gateway.agent, self.gateway.bgp, self.gateway.forwarder) if s]
+        return [s for s in (self.gateway.agent, self.gateway.bgp, self.gateway.ike, self.gateway.forwarder) if s]
 
     def start(self):
-        """The forwarder, isthmus-bgp where the lab has it, and an agent that joins with a single-use token."""
-        self.gateway.start_forwarder()
+        """The forwarder, isthmus-bgp and -ike where the lab has them, and an agent that joins with a single-use token."""
+        self.gateway.start_forwarder(workers=self.lab.workers)
         more = []
         if self.lab.with_bgp:
             self.gateway.start_bgp()
             self.gateway.netns_dir.mkdir(exist_ok=True)
             more = ["bgp %s" % self.gateway.bgp_socket, "netns-directory %s" % self.gateway.netns_dir]
+        if self.lab.with_ike:
+            self.gateway.start_ike()
+            more.append("ike %s" % self.gateway.ike_socket)
         etc = self.gateway.supervisor.dir / "etc" / "isthmus"
         (etc / "pki").mkdir(parents=True, exist_ok=True, mode=0o700)
         (etc / "token").write_text(run([program("isthmus-controller"), "token", "--dir", self.lab.pki]).stdout)
@@ -85,8 +89,10 @@ class Member:
 
     def _carry(self, state, devices):
         for dev in devices or ("up0", "mgmt0"):
-            port = ("%s.%s" % (self.ns.name, dev))[-15:]
-            self.lab.scene.fabric.switch.ip("link set %s %s" % (port, state))
+            self.lab.scene.fabric.switch.ip("link set %s %s" % (self.switch_port(dev), state))
+
+    def switch_port(self, dev):
+        return ("%s.%s" % (self.ns.name, dev))[-15:]
 
     def properties(self):
         return self.lab.nc.get("gateways/" + self.name)["properties"]
@@ -101,9 +107,18 @@ class Member:
         with self.gateway.api() as api:
             return {s.slot: s.epoch for s in api.dump("slot") if s.active}
 
+    def vips(self):
+        """Public addresses that its forwarder answers for."""
+        try:
+            with self.gateway.api() as api:
+                return {ip_text(a) for s in api.dump("slot") if s.active for a in s.vip} - {""}
+        except OSError:
+            return set()  # it is off
+
 
 class PoolLab(ControlledLab):
-    with_bgp = False
+    with_bgp = with_ike = False
+    workers = 1
 
     def __init__(self, gateways=2, redundant=1, keep_files=False, **scene):
         self.members, self.redundant = [], redundant
@@ -173,3 +188,24 @@ class PoolLab(ControlledLab):
     def holder_of(self, t, connection):
         ref = (self.connections(t)[connection].get("gateway") or {}).get("resourceRef")
         return self.member(ref.split("/")[2]) if ref else None
+
+
+def all_pairs(lab):
+    return [p for t in lab.tenants for p in t.pairs()]
+
+
+def busiest(lab):
+    """The active gateway with connections."""
+    return next(h for t in lab.tenants for name in lab.connections(t) for h in [lab.holder_of(t, name)] if h)
+
+
+def placed(lab, but=None):
+    """Every connection has a holder, and it is not `but`."""
+    holders = [lab.holder_of(t, name) for t in lab.tenants for name in lab.connections(t)]
+    return None not in holders and but not in holders
+
+
+def everybody_is_one(lab):
+    """No address is answered for by two: each slot is active in one forwarder at most."""
+    held = [slot for m in lab.members for slot in m.epochs()]
+    return len(held) == len(set(held))

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import is_sanitized
 from net import wait_for
-from pool import PoolLab
+from pool import PoolLab, all_pairs, busiest, everybody_is_one, placed
 from traffic import flows
 
 RATE = 250  # probes a second on each flow: 4 ms apart
@@ -29,27 +29,6 @@ def lab(request):
     with PoolLab(gateways, redundant) as it:
         assert wait_for(lambda: not it.scene.unreachable(), 20, "every tenant reaches its sites")
         yield it
-
-
-def all_pairs(lab):
-    return [p for t in lab.tenants for p in t.pairs()]
-
-
-def busiest(lab):
-    """The active gateway with connections."""
-    return next(h for t in lab.tenants for h in [lab.holder_of(t, "GreGW")] if h)
-
-
-def placed(lab, but=None):
-    """Every connection has a holder, and it is not `but`."""
-    holders = [lab.holder_of(t, name) for t in lab.tenants for name in lab.connections(t)]
-    return None not in holders and but not in holders
-
-
-def everybody_is_one(lab):
-    """No address is answered for by two: each slot is active in one forwarder at most."""
-    held = [slot for m in lab.members for slot in m.epochs()]
-    return len(held) == len(set(held))
 
 
 class Loss:

@@ -5,16 +5,12 @@
    contoso, fabrikam (scene.py): GRE and VLAN sites; gw1 and gw2 active, gw3 redundant
 """
 
-import contextlib
-import socket
-import struct
-import threading
-import time
-
 import pytest
 
+import wanted
+from arp_asker import Asker
 from net import wait_for
-from pool import PoolLab
+from pool import PoolLab, all_pairs
 from traffic import flows
 
 RATE = 250  # probes a second on each flow: 4 ms apart
@@ -25,10 +21,6 @@ def lab():
     with PoolLab(3, 1) as it:
         assert wait_for(lambda: not it.scene.unreachable(), 20, "every tenant reaches its sites")
         yield it
-
-
-def all_pairs(lab):
-    return [p for t in lab.tenants for p in t.pairs()]
 
 
 class Watched:
@@ -61,40 +53,6 @@ def holding(lab):
     return [m for m in lab.members if m.name.lower() in names]
 
 
-class Asker(threading.Thread):
-    """Asks for addresses by ARP, each 500 times a second, and notes who answers."""
-
-    def __init__(self, ns, dev, source, addresses):
-        super().__init__(daemon=True)
-        self.addresses, self.source, self.ended = addresses, source, threading.Event()
-        self.answers = {a: [] for a in addresses}  # (time, MAC) in order
-        with ns.entered():
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
-        self.sock.bind((dev, 0x0806))
-        self.sock.settimeout(0.002)
-        self.mac = self.sock.getsockname()[4]
-
-    def run(self):
-        while not self.ended.is_set():
-            for a in self.addresses:
-                self.sock.send(b"\xff" * 6 + self.mac + struct.pack("!HHHBBH", 0x0806, 1, 0x0800, 6, 4, 1) +
-                               self.mac + socket.inet_aton(self.source) + bytes(6) + socket.inet_aton(a))
-            self._listen(time.monotonic() + 0.002)
-
-    def _listen(self, until):
-        while time.monotonic() < until:
-            with contextlib.suppress(TimeoutError):
-                frame = self.sock.recv(2048)
-                sender = socket.inet_ntoa(frame[28:32])
-                if frame[20:22] == b"\0\2" and frame[:6] == self.mac and sender in self.answers:
-                    self.answers[sender].append((time.monotonic(), frame[22:28].hex(":")))
-
-    def stop(self):
-        self.ended.set()
-        self.join(5)
-        self.sock.close()
-
-
 def test_one_gateway_at_a_time_answers_for_an_address_that_moves(lab):
     victim = holding(lab)[0]
     moving = [s for s in lab.slots() if s["connections"] and s["gateway"].lower() == victim.name.lower()]
@@ -124,3 +82,16 @@ def test_draining_a_gateway_loses_nothing(lab, capsys):
         assert "holds 0 slots" in out.splitlines()[-1]
         assert victim not in holding(lab)
         assert "Passive" not in lab.cli("undrain", victim.name).splitlines()[-1]
+
+
+def test_rebalancing_moves_what_it_said_and_loses_nothing(lab, capsys):
+    tenants = [lab.tenants[0].name, lab.tenants[1].name]
+    planned = lab.cli("rebalance", "--dry-run")
+    before = lab.slots()
+    assert lab.slots() == before, "a dry run moves nothing"
+    with Watched(lab, capsys, "rebalance of %s" % ", ".join(tenants)):
+        done = lab.cli("rebalance", wanted.POOL, "--apply").splitlines()
+    moves = [line for line in planned.splitlines() if " from " in line]
+    assert moves and done[-1] == "%d of %d slots moved" % (len(moves), len(moves))
+    assert len(holding(lab)) > 1
+    assert lab.cli("rebalance", "--dry-run").startswith("nothing to move")
