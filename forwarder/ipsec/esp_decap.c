@@ -328,7 +328,7 @@ void esp_decap(struct esp_ctx *ctx, struct rte_mbuf **pkts, struct esp_sa **sas,
 {
 	ctx->len = 0;
 	for (uint16_t i = 0; i < n; i++)
-		esp_sa_prefetch(sas[i]);
+		esp_sa_prefetch_in(sas[i]);
 	for (uint16_t i = 0; i < n; i++)
 		replay_prefetch(sas[i], pkts[i], &at[i]);
 	for (uint16_t i = 0; i < n; i++) {

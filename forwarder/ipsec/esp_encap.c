@@ -56,16 +56,18 @@ static enum drop_reason admit(struct esp_ctx *ctx, struct esp_sa *sa)
 	return reason;
 }
 
+// The identification is the sequence number's low half: the SA's own counter, on a line at hand.
 static void outer_v4(struct esp_sa *sa, const struct esp_outer *o, uint8_t *h, uint32_t size,
 	uint8_t tos, bool df)
 {
+	uint16_t id = (uint16_t)(sa->sequence + 1);
 	uint32_t sum = o->sum + size + tos;
 	uint16_t flags = df ? 0x4000 : 0;
 
 	h[1] = tos;
 	esp_put_be16(h + 2, size);
-	sum += ++sa->ip_id;
-	esp_put_be16(h + 4, sa->ip_id);
+	sum += id;
+	esp_put_be16(h + 4, id);
 	esp_put_be16(h + 6, flags);
 	sum += flags;
 	esp_put_be16(h + 10, esp_sum_done(sum));

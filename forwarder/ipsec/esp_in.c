@@ -57,7 +57,7 @@ static void find_sas(struct worker *w, struct in_vector *v)
 			not_here(w, v->pkts[i], v->at[i].spi, DROP_ESP_UNKNOWN_SPI);
 			continue;
 		}
-		esp_sa_prefetch(sa);
+		esp_sa_prefetch_in(sa);
 		v->pkts[len] = v->pkts[i];
 		v->at[len] = v->at[i];
 		v->sas[len++] = sa;

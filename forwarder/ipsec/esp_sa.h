@@ -68,7 +68,6 @@ struct esp_sa {
 	uint32_t events; // bits of enum api_sa_event_kind; hard ones above ESP_EVENT_HARD. worker
 			 // sets, ctl clears
 	uint32_t raised; // bits raised ever; worker: rw
-	uint16_t ip_id;
 
 	// One is in use, outer_at says which; ctl writes the other.
 	struct esp_outer outer[2];

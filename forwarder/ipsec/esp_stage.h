@@ -76,9 +76,14 @@ void esp_cut(struct rte_mbuf *m, uint32_t size);
 static inline void esp_sa_prefetch(const struct esp_sa *sa)
 {
 	__builtin_prefetch(sa);
-	__builtin_prefetch(&sa->hop);
 	__builtin_prefetch(&sa->sequence, 1);
 	__builtin_prefetch(&sa->outer[0]);
-	__builtin_prefetch(&sa->replay);
 	__builtin_prefetch(&sa->key);
+}
+
+static inline void esp_sa_prefetch_in(const struct esp_sa *sa)
+{
+	esp_sa_prefetch(sa);
+	__builtin_prefetch(&sa->policy);
+	__builtin_prefetch(&sa->replay);
 }
