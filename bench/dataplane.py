@@ -125,6 +125,14 @@ def be_preferred():
         note('no right to a higher priority: other work on the machine disturbs')
 
 
+def stolen_seconds(context):
+    """Time that others on the host had our two cores, since the start of the machine."""
+    mine = {'cpu%d' % context.cores[0], 'cpu%d' % context.cores[-1]}
+    with open('/proc/stat', encoding='ascii') as f:
+        lines = [line.split() for line in f]
+    return sum(int(w[8]) for w in lines if w[0] in mine) / os.sysconf('SC_CLK_TCK')
+
+
 def note(text):
     print('# ' + text, file=sys.stderr, flush=True)
 
@@ -170,6 +178,7 @@ class Generator:
                                      stdout=subprocess.PIPE, stderr=self.log)
 
     def measure(self, frames, echo=False):
+        stolen = stolen_seconds(self.context)
         self.process.stdin.write('%s 1 %g%s\n' % (frames, self.context.seconds,
                                                   ' echo' if echo else ''))
         self.process.stdin.flush()
@@ -177,7 +186,12 @@ class Generator:
         if not line:
             raise RuntimeError('the generator ended: '
                                + Path(self.log.name).read_text()[-500:])
-        return json.loads(line)
+        result = json.loads(line)
+        stolen = stolen_seconds(self.context) - stolen
+        if result['longest_wait_ms'] > 5 or stolen > 0.05:
+            note('  %s: once %.1f ms without a packet; the host took %.2f s of the two cores'
+                 % (Path(frames).name, result['longest_wait_ms'], stolen))
+        return result
 
     def stop(self):
         end(self.process)

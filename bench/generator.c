@@ -42,8 +42,8 @@ struct generator {
 	uint32_t kept_len; // made, not taken by the port yet
 	struct rte_mbuf *kept[BURST];
 	uint64_t sent, received, checked, wrong, other;
-	uint64_t written_off; // given up as lost, for the window's sake
-	uint64_t last_received_tsc;
+	uint64_t written_off;                     // given up as lost, for the window's sake
+	uint64_t last_received_tsc, longest_wait; // ticks without a packet
 };
 
 static volatile sig_atomic_t interrupted;
@@ -159,8 +159,11 @@ static void receive(struct generator *g)
 		}
 	}
 	if (n) {
+		uint64_t now = rte_rdtsc();
+
 		rte_pktmbuf_free_bulk(pkts, n);
-		g->last_received_tsc = rte_rdtsc();
+		g->longest_wait = RTE_MAX(g->longest_wait, now - g->last_received_tsc);
+		g->last_received_tsc = now;
 	}
 }
 
@@ -178,6 +181,7 @@ static void run_until(struct generator *g, uint64_t end_tsc)
 		transmit(g);
 		receive(g);
 		if (rte_rdtsc() - g->last_received_tsc > stuck) {
+			g->longest_wait = RTE_MAX(g->longest_wait, stuck);
 			g->written_off = g->sent - g->received;
 			g->last_received_tsc = rte_rdtsc();
 		}
@@ -195,11 +199,12 @@ static void drain(struct generator *g)
 static void forget(struct generator *g)
 {
 	g->sent = g->received = g->checked = g->wrong = g->other = g->written_off = 0;
+	g->longest_wait = 0;
 }
 
 static void measure(struct generator *g, double warm_s, double run_s)
 {
-	uint64_t start, ticks, received;
+	uint64_t start, ticks, received, longest;
 	double seconds;
 
 	// The other side may have to notice the link and to resolve its next hops first.
@@ -212,12 +217,13 @@ static void measure(struct generator *g, double warm_s, double run_s)
 	run_until(g, after_ms((uint64_t)(run_s * 1000)));
 	ticks = rte_rdtsc() - start;
 	received = g->received;
+	longest = g->longest_wait;
 	drain(g);
 	seconds = (double)ticks / (double)rte_get_tsc_hz();
 	printf("{\"mpps\": %.4f, \"sent\": %lu, \"received\": %lu, \"checked\": %lu, "
-	       "\"wrong\": %lu, \"other\": %lu}\n",
+	       "\"wrong\": %lu, \"other\": %lu, \"longest_wait_ms\": %.1f}\n",
 		(double)received / seconds / 1e6, g->sent, g->received, g->checked, g->wrong,
-		g->other);
+		g->other, (double)longest * 1e3 / (double)rte_get_tsc_hz());
 }
 
 static void pin(int core)
