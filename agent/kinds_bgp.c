@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "bfd.h"
 #include "bgp.h"
 #include "kinds.h"
 #include "objects.h"
@@ -112,8 +113,34 @@ void kind_bgp_router(struct json_reader *r, struct contribution_list *out)
 
 // -- peers
 
+// A tenant's peer is hops away (RFC 5883). Whoever takes the slot over goes on with the session.
+static void read_bfd(struct json_reader *o, struct api_bgp_peer *peer, struct api_bfd *bfd)
+{
+	const json_t *object = json_get_object(o, "bfd");
+	uint32_t key[3] = {peer->vrf};
+	struct json_reader b;
+
+	if (!object || json_is_false(json_object_get(object, "enabled")) ||
+		peer->local.family != peer->address.family)
+		return;
+	json_reader_init(&b, object);
+	key[1] = (uint32_t)hash_bytes(peer->local.bytes, 16, 0);
+	key[2] = (uint32_t)hash_bytes(peer->address.bytes, 16, 0);
+	*bfd = (struct api_bfd){.vrf = peer->vrf,
+		.local = peer->local,
+		.remote = peer->address,
+		.flags = API_BFD_F_MULTIHOP | API_BFD_F_C_BIT | API_BFD_F_RESUME,
+		.min_tx_us = (uint32_t)json_get_uint(&b, "intervalMs", 60000) * 1000,
+		.multiplier = (uint8_t)json_get_uint(&b, "multiplier", 255),
+		.discriminator = (uint32_t)hash_bytes(key, sizeof(key), 0) | 1};
+	bfd->min_rx_us = bfd->min_tx_us;
+	peer->flags |= API_BGP_PEER_BFD;
+	if (b.failed)
+		json_reader_fail(o, "bfd.%.90s", b.text);
+}
+
 // What the API's extension says; absent members have the model's defaults.
-static void read_options(struct json_reader *r, struct api_bgp_peer *peer)
+static void read_options(struct json_reader *r, struct api_bgp_peer *peer, struct api_bfd *bfd)
 {
 	const json_t *object = json_get_object(r, "options"), *hold;
 	struct json_reader o;
@@ -132,6 +159,7 @@ static void read_options(struct json_reader *r, struct api_bgp_peer *peer)
 		peer->flags |= API_BGP_PEER_NO_RESTART;
 	if (json_get_bool(&o, "addPath"))
 		peer->flags |= API_BGP_PEER_ADD_PATH_SEND | API_BGP_PEER_ADD_PATH_RECEIVE;
+	read_bfd(&o, peer, bfd);
 	if (o.failed)
 		json_reader_fail(r, "options.%.90s", o.text);
 }
@@ -146,6 +174,8 @@ void kind_bgp_peer(struct json_reader *r, struct contribution_list *out)
 		.local = json_get_ip(r, "local"),
 	};
 
+	struct api_bfd bfd = {0};
+
 	if (json_get_bool(r, "client"))
 		peer.flags |= API_BGP_PEER_CLIENT;
 	if (!*json_get_text(r, "ref"))
@@ -155,10 +185,12 @@ void kind_bgp_peer(struct json_reader *r, struct contribution_list *out)
 	json_get_copy(r, "policyIn", peer.policy_in, sizeof(peer.policy_in));
 	json_get_copy(r, "policyOut", peer.policy_out, sizeof(peer.policy_out));
 	json_get_copy(r, "ref", peer.name, sizeof(peer.name));
-	read_options(r, &peer);
+	read_options(r, &peer, &bfd);
 	if (!peer.vrf || !peer.slot || !peer.asn || peer.address.family == IP_NONE)
 		json_reader_fail(r, "vrf, slot, address and asn are needed");
 	add(out, API_TYPE_BGP_PEER, &peer, sizeof(peer));
+	if (peer.flags & API_BGP_PEER_BFD)
+		add(out, API_TYPE_BFD, &bfd, sizeof(bfd));
 }
 
 // -- policy maps

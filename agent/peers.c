@@ -156,16 +156,18 @@ static json_t *peer_session(const struct api_bgp_peer_state *s)
 		[API_BGP_OPENSENT] = "OpenSent",
 		[API_BGP_OPENCONFIRM] = "OpenConfirm",
 		[API_BGP_ESTABLISHED] = "Established"};
+	static const char *const bfd[] = {"", "AdminDown", "Down", "Init", "Up"};
 	bool known = s->state && s->state < sizeof(names) / sizeof(*names);
 
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:b,s:s}", "session",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:b,s:s,s:s}", "session",
 		known ? names[s->state] : "Idle", "receivedPrefixes", both(s->received),
 		"acceptedPrefixes", both(s->accepted), "rejectedPrefixes",
 		json_integer((json_int_t)s->received[0] + s->received[1] - s->accepted[0] -
 			     s->accepted[1]),
 		"advertisedPrefixes", both(s->advertised), "negotiatedHoldTimeS",
 		(int)s->hold_time_s, "flaps", (int)s->flaps, "restarting", (int)s->restarting,
-		"lastError", s->last_error);
+		"lastError", s->last_error, "bfdState",
+		bfd[s->bfd < sizeof(bfd) / sizeof(*bfd) ? s->bfd : 0]);
 }
 
 static json_t *peer_value(const struct api_bgp_peer_state *s)

@@ -67,6 +67,8 @@ enum {
 	API_BGP_PEER_AS_OVERRIDE = 1 << 16,     // put our AS in place of the peer's
 	API_BGP_PEER_IGNORE_FIRST_AS = 1 << 17, // a route server: first AS may be another
 	API_BGP_PEER_GENERATED = 1 << 18,       // another gateway of the tenant: has our networks
+	// The forwarder's BFD session of the same addresses ends this one (RFC 5882; api/bfd.h).
+	API_BGP_PEER_BFD = 1 << 19,
 };
 
 enum api_bgp_max_mode {
@@ -232,7 +234,8 @@ struct api_bgp_peer_state {
 	// After a restart or take-over its router has not yet learnt and installed all again: what
 	// was known before stands.
 	uint8_t settling;
-	uint8_t pad2[7];
+	uint8_t bfd; // 1 + enum api_bfd_state_code; 0: no BFD, or nothing is known of it
+	uint8_t pad2[6];
 };
 
 enum api_bgp_view {

@@ -63,6 +63,8 @@ static int set_peer(void *ctx, const void *object, size_t size, int fd, struct a
 	p = speaker_get_peer(d->speaker, cfg.vrf, cfg.slot, &cfg.address);
 	if (rc > 0 && p)
 		io_peer_changed(d->io, p);
+	if (rc > 0 && d->fib && cfg.flags & API_BGP_PEER_BFD)
+		fib_ask_bfd(d->fib);
 	daemon_leave(d);
 	return rc;
 }

@@ -54,6 +54,7 @@ struct fib *fib_new(struct daemon *d, const char *path, void (*ready)(struct dae
 void fib_free(struct fib *f);
 void fib_route(struct fib *f, const struct api_route *route, bool present);
 bool fib_is_full(const struct fib *f);
+void fib_ask_bfd(struct fib *f); // the state of all BFD sessions
 void fib_settled(struct fib *f, uint32_t vrf);
 
 // control.c

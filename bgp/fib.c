@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bfd.h"
 #include "client.h"
 #include "log.h"
 #include "map.h"
@@ -124,12 +125,43 @@ static void on_dumped(void *ctx, int status, const char *text)
 	daemon_leave(f->daemon);
 }
 
+// -- BFD of peers
+
+static void take_bfd(struct fib *f, const void *object, size_t size)
+{
+	struct api_bfd_state state = {0};
+
+	memcpy(&state, object, size < sizeof(state) ? size : sizeof(state));
+	daemon_enter(f->daemon);
+	speaker_on_bfd(f->daemon->speaker, &state);
+	daemon_leave(f->daemon);
+}
+
+static void on_event(void *ctx, uint16_t type, const void *object, size_t size)
+{
+	if (type == API_TYPE_BFD_STATE)
+		take_bfd(ctx, object, size);
+}
+
+static void on_bfd_item(void *ctx, const void *object, size_t size, int fd)
+{
+	take_bfd(ctx, object, size);
+}
+
+void fib_ask_bfd(struct fib *f)
+{
+	api_client_dump(f->client, API_TYPE_BFD_STATE, NULL, 0, on_bfd_item, NULL, f);
+}
+
 static void on_up(void *ctx, const struct api_hello *server, bool restarted)
 {
+	static const uint16_t events[] = {API_TYPE_BFD_STATE};
 	const struct api_route filter = {.source = API_ROUTE_BGP};
 	struct fib *f = ctx;
 
 	forget_leftovers(f);
+	api_client_subscribe(f->client, events, 1);
+	fib_ask_bfd(f);
 	api_client_dump(f->client, API_TYPE_ROUTE, &filter, key_size(), on_found, on_dumped, f);
 }
 
@@ -204,12 +236,14 @@ static void on_drained(void *ctx)
 
 static void on_down(void *ctx, int error)
 {
+	speaker_forget_bfd(((struct fib *)ctx)->daemon->speaker);
 	on_drained(ctx); // what is said now is lost and said again on the next connection
 }
 
 static const struct api_client_ops client_ops = {
 	.up = on_up,
 	.down = on_down,
+	.event = on_event,
 	.done = on_done,
 	.drained = on_drained,
 };

@@ -115,7 +115,8 @@ static bool is_hard(const struct bgp_error *error)
 	return error->code == BGP_ERR_CEASE &&
 	       (error->subcode == BGP_CEASE_HARD_RESET || error->subcode == BGP_CEASE_MAX_PREFIX ||
 		       error->subcode == BGP_CEASE_SHUTDOWN ||
-		       error->subcode == BGP_CEASE_DECONFIGURED);
+		       error->subcode == BGP_CEASE_DECONFIGURED ||
+		       error->subcode == BGP_CEASE_BFD_DOWN);
 }
 
 static bool notification_agreed(const struct conn *c)
@@ -213,6 +214,24 @@ void fsm_stop(struct fsm *f, const struct bgp_error *error)
 void fsm_reset(struct fsm *f, const struct bgp_error *error)
 {
 	end_all(f, error);
+}
+
+void fsm_unreachable(struct fsm *f, bool forwarding_lost, const char *reason)
+{
+	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_BFD_DOWN, NULL, 0);
+	struct conn *c = f->established;
+
+	if (!c)
+		return;
+	if (forwarding_lost || !keeps_routes(c, NULL)) {
+		conn_fail(c, &error, reason);
+		return;
+	}
+	// Without a NOTIFICATION, which would be a reason for the neighbour to forget our routes.
+	f->last_error = error;
+	f->last_error_sent = false;
+	f->last_reason = reason;
+	conn_end(c, true);
 }
 
 void fsm_block(struct fsm *f, const struct bgp_error *error)

@@ -104,7 +104,10 @@ void fsm_start(struct fsm *f, const struct fsm_config *config);
 void fsm_stop(struct fsm *f, const struct bgp_error *error);
 // Ends the session with this error and starts anew after the retry time.
 void fsm_reset(struct fsm *f, const struct bgp_error *error);
-// The same, but refuses connections for max_restart_s.
+// BFD says that the neighbour is not reachable. forwarding_lost: nor does it forward any more, so
+// its routes go; else they stay as for a restart (RFC 5882 4.3.2). reason: static, in words.
+void fsm_unreachable(struct fsm *f, bool forwarding_lost, const char *reason);
+// As fsm_reset(), but refuses connections for max_restart_s.
 void fsm_block(struct fsm *f, const struct bgp_error *error);
 
 void fsm_dialled(struct fsm *f, void *io);

@@ -35,7 +35,10 @@ static void write_error(const struct peer *p, char *text, size_t size)
 	if (!f->last_error.code)
 		return;
 	bgp_error_text(&f->last_error, words, sizeof(words));
-	snprintf(text, size, "%s %s%s%s", f->last_error_sent ? "sent" : "received",
+	snprintf(text, size, "%s%s%s%s",
+		f->last_error_sent ? "sent "
+		: f->last_reason   ? ""
+				   : "received ",
 		bgp_error_name(&f->last_error, name, sizeof(name)),
 		f->last_reason || words[0] ? ": " : "", f->last_reason ? f->last_reason : words);
 }
@@ -72,6 +75,7 @@ void peer_report(const struct peer *p, struct api_bgp_peer_state *ret_state)
 		.remote_id = p->remote.identifier,
 		.flaps = f->flaps,
 		.restarting = p->stale[0] || p->stale[1],
+		.bfd = p->bfd,
 		.settling = p->router->deferring || p->router->settle_due,
 		.established_ms = (int64_t)f->established_ms,
 		.closed_ms = (int64_t)f->closed_ms,

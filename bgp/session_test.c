@@ -2,6 +2,7 @@
 
 // Sessions between speakers in one process, under a warped clock.
 
+#include "bfd.h"
 #include "pair.h"
 
 #include <setjmp.h>
@@ -142,6 +143,93 @@ static void graceful_restart_keeps_routes_until_end_of_rib(void **state)
 	assert_false(pair_best(p, 0, "10.2.0.0/16", &r));
 	assert_int_equal(p->side[0].fib_dels, 1);
 	assert_int_equal(p->side[1].settled, 1); // the restarted one selected after our End-of-RIB
+	pair_free(p);
+}
+
+static void bfd_says(struct pair *p, uint8_t state, uint8_t remote_state, uint8_t c_bit)
+{
+	const struct api_bfd_state said = {.vrf = 1,
+		.local = p->side[0].address,
+		.remote = p->side[1].address,
+		.state = state,
+		.remote_state = remote_state,
+		.remote_c_bit = c_bit,
+		.diag = 1};
+
+	speaker_on_bfd(p->side[0].speaker, &said);
+}
+
+static struct pair *watched_by_bfd(uint32_t flags)
+{
+	struct pair *p = two(API_BGP_PEER_BFD | flags, API_BGP_PEER_PASSIVE | flags);
+
+	pair_announce(p, 1, "10.1.0.0/16");
+	pair_run(p, 100);
+	assert_true(pair_established(p, 0, 1));
+	bfd_says(p, API_BFD_UP, API_BFD_UP, 0);
+	return p;
+}
+
+// RFC 5882 4.3.2: its forwarding is gone too, so its routes go although it can restart gracefully.
+static void bfd_down_with_the_c_bit_ends_the_session_and_its_routes(void **state)
+{
+	struct pair *p = watched_by_bfd(0);
+	struct api_bgp_peer_state s;
+	struct api_bgp_route r;
+
+	bfd_says(p, API_BFD_DOWN, API_BFD_UP, 1);
+	pair_settle(p);
+	assert_false(pair_established(p, 0, 1));
+	assert_false(pair_best(p, 0, "10.1.0.0/16", &r));
+	peer_report(pair_find(p, 0, 1), &s);
+	assert_non_null(strstr(s.last_error, "sent Cease/BFD Down: no BFD packet within"));
+	assert_int_equal(s.bfd, API_BFD_DOWN + 1);
+	pair_run(p, 20000); // it may come back, whatever BFD says
+	assert_true(pair_established(p, 0, 1));
+	bfd_says(p, API_BFD_DOWN, API_BFD_UP, 1);
+	pair_run(p, 1000);
+	assert_true(pair_established(p, 0, 1)); // only going down ends it
+	pair_free(p);
+}
+
+static void bfd_down_without_the_c_bit_keeps_routes_as_for_a_restart(void **state)
+{
+	struct pair *p = watched_by_bfd(0);
+	struct api_bgp_route r;
+
+	bfd_says(p, API_BFD_DOWN, API_BFD_UP, 0);
+	assert_false(pair_established(p, 0, 1));
+	assert_true(pair_best(p, 0, "10.1.0.0/16", &r) && r.stale);
+	pair_run(p, 20000);
+	assert_true(pair_established(p, 0, 1));
+	assert_true(pair_best(p, 0, "10.1.0.0/16", &r) && !r.stale);
+	pair_free(p);
+}
+
+static void bfd_down_without_graceful_restart_ends_the_session_and_its_routes(void **state)
+{
+	struct pair *p = watched_by_bfd(API_BGP_PEER_NO_RESTART);
+	struct api_bgp_route r;
+
+	bfd_says(p, API_BFD_DOWN, API_BFD_UP, 0);
+	pair_settle(p);
+	assert_false(pair_best(p, 0, "10.1.0.0/16", &r));
+	pair_free(p);
+}
+
+// RFC 5882 3.2, 4.1.
+static void bfd_switched_off_by_the_peer_or_never_up_says_nothing(void **state)
+{
+	struct pair *p = watched_by_bfd(0);
+
+	bfd_says(p, API_BFD_DOWN, API_BFD_ADMIN_DOWN, 1);
+	pair_run(p, 1000);
+	assert_true(pair_established(p, 0, 1));
+	bfd_says(p, API_BFD_UP, API_BFD_UP, 1);
+	speaker_forget_bfd(p->side[0].speaker); // the forwarder starts anew
+	bfd_says(p, API_BFD_DOWN, API_BFD_DOWN, 1);
+	pair_run(p, 1000);
+	assert_true(pair_established(p, 0, 1));
 	pair_free(p);
 }
 
@@ -572,6 +660,10 @@ int main(void)
 		cmocka_unit_test(wrong_as_is_refused_with_bad_peer_as),
 		cmocka_unit_test(roles_that_do_not_fit_are_refused),
 		cmocka_unit_test(graceful_restart_keeps_routes_until_end_of_rib),
+		cmocka_unit_test(bfd_down_with_the_c_bit_ends_the_session_and_its_routes),
+		cmocka_unit_test(bfd_down_without_the_c_bit_keeps_routes_as_for_a_restart),
+		cmocka_unit_test(bfd_down_without_graceful_restart_ends_the_session_and_its_routes),
+		cmocka_unit_test(bfd_switched_off_by_the_peer_or_never_up_says_nothing),
 		cmocka_unit_test(graceful_restart_that_does_not_come_ends_after_the_restart_time),
 		cmocka_unit_test(a_restarted_speaker_installs_nothing_before_end_of_rib),
 		cmocka_unit_test(a_router_that_was_taken_over_withdraws_nothing),

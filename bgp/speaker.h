@@ -96,6 +96,11 @@ void **peer_io(struct peer *p);                  // the owner's word
 struct peer *conn_peer(struct conn *c);
 void peer_timer_changed(struct peer *p); // after setting conn.stuck_at_ms
 
+// bfd.c: a BFD session of the forwarder's has changed, or was asked for.
+struct api_bfd_state;
+void speaker_on_bfd(struct speaker *s, const struct api_bfd_state *state);
+void speaker_forget_bfd(struct speaker *s); // nothing is known until it says so again
+
 // Reports. The walk starts with *at = 0.
 struct peer *speaker_next_peer(struct speaker *s, size_t *at);
 void peer_report(const struct peer *p, struct api_bgp_peer_state *ret_state);

@@ -89,6 +89,7 @@ struct peer {
 	uint32_t received[BGP_FAMILIES], accepted[BGP_FAMILIES], advertised[BGP_FAMILIES];
 	struct api_bgp_route_stats stats[BGP_FAMILIES];
 	bool over_limit, near_limit, crowded;
+	uint8_t bfd;            // as in api_bgp_peer_state
 	struct bgp_open remote; // of the last session
 };
 

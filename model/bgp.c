@@ -136,6 +136,7 @@ static const struct model_field bgp_peer_isthmus_fields[] = {
 	{.name = "negotiatedHoldTimeS", .kind = MODEL_STATE, .help = "0: no session, or none."},
 	{.name = "flaps", .kind = MODEL_STATE, .help = "Times the session was lost."},
 	{.name = "restarting", .kind = MODEL_STATE, .help = "Its stale routes are kept."},
+	{.name = "bfdState", .kind = MODEL_STATE, .help = "Of BFD towards it, if asked for."},
 	{.name = "lastError", .kind = MODEL_STATE, .help = "Why the session ended last."},
 };
 

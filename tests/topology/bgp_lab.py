@@ -103,12 +103,12 @@ protocol bgp isthmus { local %(peer)s as %(asn)d; neighbor %(router)s as %(gatew
         self.birds[t.name, site.name] = bird
         return bird
 
-    def start_gre_bird(self, t, **more):
+    def start_gre_bird(self, t, protocols="", **more):
         ns = t.gre_site.lan_ns
         ns.ip("addr add %s/32 dev lo" % PEER_GRE, "route del default",
               "route add %s via %s dev lan0 onlink src %s mtu 1472" % (self.router_ip(t), TUNNEL_ROUTER, PEER_GRE))
         own = 'protocol static lan { ipv4; route %s via "lan0"; }' % t.gre_lan
-        return self.start_bird(t, t.gre_site, PEER_GRE, AS_GRE, own, **more)
+        return self.start_bird(t, t.gre_site, PEER_GRE, AS_GRE, own + protocols, **more)
 
     def start_vlan_bird(self, t, **more):
         site = t.vlan_site
