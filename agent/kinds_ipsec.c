@@ -12,6 +12,7 @@
 #include "kinds.h"
 #include "kinds_ipsec.h"
 #include "objects.h"
+#include "pem.h"
 #include "proto.h"
 #include "sa.h"
 
@@ -363,25 +364,87 @@ void kinds_add_ike(
 	contribution_add(out, desired_type_find(API_TYPE_IKE_CONN), &ike, sizeof(ike));
 }
 
-void kind_credential(struct json_reader *r, struct contribution_list *out)
-{
-	static const char *const types[] = {"PSK", NULL}; // as enum api_ike_credential_type
-	const char *secret = json_get_text(r, "secret");
-	struct api_ike_credential c = {
-		.conn = (uint32_t)json_get_uint(r, "connection", UINT32_MAX),
-		.type = json_get_word(r, "type", types),
-		.secret_size = (uint32_t)strlen(secret),
-	};
+// -- credentials
 
-	if (!c.conn && r->key)
-		c.conn = (uint32_t)strtoul(r->key, NULL, 10);
-	if (!c.conn || !c.type || !c.secret_size || c.secret_size > API_IKE_SECRET_SIZE) {
-		json_reader_fail(r, "connection, type and a secret of at most %d bytes are needed",
-			API_IKE_SECRET_SIZE);
+// Those of one type, in the order they come.
+struct credential_list {
+	struct api_ike_credential c;
+	struct contribution_list *out;
+	struct json_reader *r;
+};
+
+static void add_credential(void *ctx, const uint8_t *bytes, size_t size)
+{
+	struct credential_list *list = ctx;
+
+	if (!size || size > API_IKE_SECRET_SIZE) {
+		json_reader_fail(
+			list->r, "a credential of at most %d bytes is needed", API_IKE_SECRET_SIZE);
 		return;
 	}
-	memcpy(c.secret, secret, c.secret_size);
-	contribution_add(out, desired_type_find(API_TYPE_IKE_CREDENTIAL), &c,
-		offsetof(struct api_ike_credential, secret) + c.secret_size);
-	explicit_bzero(&c, sizeof(c));
+	memcpy(list->c.secret, bytes, size);
+	list->c.secret_size = (uint32_t)size;
+	contribution_add(list->out, desired_type_find(API_TYPE_IKE_CREDENTIAL), &list->c,
+		offsetof(struct api_ike_credential, secret) + size);
+	explicit_bzero(list->c.secret, size);
+	list->c.index++;
+}
+
+static void add_pem(struct credential_list *list, enum api_ike_credential_type type,
+	enum pem_kind kind, const char *name, const char *text)
+{
+	char err[96];
+
+	if (list->c.type != type)
+		list->c.index = 0;
+	list->c.type = (uint16_t)type;
+	if (text && *text && pem_each(text, kind, add_credential, list, err, sizeof(err)) < 0)
+		json_reader_fail(list->r, "%s: %s", name, err);
+}
+
+static void add_pems(struct credential_list *list, enum api_ike_credential_type type,
+	enum pem_kind kind, const char *name)
+{
+	const json_t *all = json_get_array(list->r, name), *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)all, i, one)
+		add_pem(list, type, kind, name, json_string_value(one));
+}
+
+static void add_x509(struct credential_list *list)
+{
+	struct json_reader *r = list->r;
+
+	add_pem(list, API_IKE_CRED_CERTIFICATE, PEM_CERTIFICATE, "certificates",
+		json_get_text(r, "certificates"));
+	add_pem(list, API_IKE_CRED_KEY, PEM_PRIVATE_KEY, "privateKey",
+		json_get_text(r, "privateKey"));
+	add_pems(list, API_IKE_CRED_CA, PEM_CERTIFICATE, "authorities");
+	add_pems(list, API_IKE_CRED_CRL, PEM_CRL, "revocationLists");
+}
+
+void kind_credential(struct json_reader *r, struct contribution_list *out)
+{
+	static const char *const types[] = {"PSK", "X509", NULL};
+	uint8_t type = json_get_word(r, "type", types);
+	struct credential_list list = {
+		.c = {.conn = (uint32_t)json_get_uint(r, "connection", UINT32_MAX)},
+		.out = out,
+		.r = r,
+	};
+
+	if (!list.c.conn && r->key)
+		list.c.conn = (uint32_t)strtoul(r->key, NULL, 10);
+	if (!list.c.conn || !type) {
+		json_reader_fail(r, "connection and type are needed");
+	} else if (type == 1) {
+		const char *secret = json_get_text(r, "secret");
+
+		list.c.type = API_IKE_CRED_PSK;
+		add_credential(&list, (const uint8_t *)secret, strlen(secret));
+	} else {
+		add_x509(&list);
+	}
+	explicit_bzero(&list.c, sizeof(list.c));
 }

@@ -575,10 +575,63 @@ static char *ipsec_text(const struct model_connection *c, const json_t *doc)
 	return text;
 }
 
-static char *credential_text(const struct model_connection *c)
+// A connection's own certificate and key, and whom it trusts.
+static void write_certificate(const struct translate *t, struct text *to, const char *ref)
+{
+	const struct model_credential_isthmus *x;
+	struct loaded l;
+
+	if (!load_ref(t, ref, &model_type_credential, &l))
+		return;
+	x = ((struct model_credential *)l.properties)->isthmus;
+	if (x && x->certificates)
+		text_str(to, "certificates", x->certificates);
+	if (x && x->private_key)
+		text_str(to, "privateKey", x->private_key);
+	unload(&l);
+}
+
+static void write_authorities(
+	const struct translate *t, struct text *to, const struct model_list *refs, bool lists)
+{
+	text_open(to, lists ? "revocationLists" : "authorities", '[');
+	for (size_t i = 0; i < refs->len; i++) {
+		const struct model_credential_isthmus *x;
+		struct loaded l;
+		const char *pem;
+
+		if (!load_ref(t, text_at(refs, i), &model_type_credential, &l))
+			continue;
+		x = ((struct model_credential *)l.properties)->isthmus;
+		pem = !x ? NULL : lists ? x->revocation_lists : x->certificates;
+		if (pem)
+			text_str(to, NULL, pem);
+		unload(&l);
+	}
+	text_close(to, ']');
+}
+
+static char *certificates_text(const struct translate *t, const struct model_connection *c)
+{
+	struct text to = {0};
+
+	if (!c->isthmus || (!c->isthmus->certificate && !c->isthmus->peer_authorities.len))
+		return NULL;
+	text_open(&to, NULL, '{');
+	text_str(&to, "type", "X509");
+	write_certificate(t, &to, c->isthmus->certificate);
+	write_authorities(t, &to, &c->isthmus->peer_authorities, false);
+	write_authorities(t, &to, &c->isthmus->peer_authorities, true);
+	text_close(&to, '}');
+	return to.s;
+}
+
+static char *credential_text(const struct translate *tr, const struct model_connection *c)
 {
 	struct text t = {0};
 
+	if (c->type == MODEL_CONNECTION_IPSEC && c->ipsec && c->ipsec->authentication_method == 2)
+		return certificates_text(tr, c);
 	if (c->type != MODEL_CONNECTION_IPSEC || !c->ipsec || !c->ipsec->shared_secret)
 		return NULL;
 	text_open(&t, NULL, '{');
@@ -616,7 +669,7 @@ static void feed_connection(struct translate *t, const struct model_path *path)
 		.route = make_routes(c),
 		.route_len = c->routes.len,
 		.ipsec_json = ipsec_text(c, l.res.doc),
-		.credential_json = credential_text(c),
+		.credential_json = credential_text(t, c),
 	};
 	if (c->gre && c->gre->key != MODEL_ABSENT) {
 		in.has_key = true;
@@ -799,6 +852,15 @@ static void feed_lsubnet(struct translate *t, const struct model_path *path)
 		t->resources->store, model_path_key(path, key), false, feed_connections_on, t);
 }
 
+// Connections that name the certificate.
+static void feed_credential(struct translate *t, const struct model_path *path)
+{
+	char key[MODEL_PATH_SIZE];
+
+	store_referrers(
+		t->resources->store, model_path_key(path, key), false, feed_connections_on, t);
+}
+
 static int feed_vsubnet_one(void *arg, const struct resource *res)
 {
 	if (res->path.type == &model_type_vsubnet)
@@ -826,6 +888,7 @@ static const struct rule {
 	{&model_type_lsubnet, feed_lsubnet, feed_provider_of, true},
 	{&model_type_ip_pool, feed_provider_of, feed_provider_of, true},
 	{&model_type_public_ip, feed_provider_of, feed_provider_of, true},
+	{&model_type_credential, feed_credential, NULL, true},
 	{&model_type_vnet_manager, feed_encapsulation, feed_encapsulation, true},
 	{&model_type_vsubnet, feed_vsubnet, drop_vsubnet, false},
 	{&model_type_server, feed_server, NULL, true},

@@ -83,6 +83,26 @@ static const char wrong_suite[] =
 	"the suite agreed before the peer named itself is another connection's at its address; the "
 	"next attempt is offered this one's";
 
+// What is wrong with a certificate is said before the authentication is said to have failed, by the
+// same thread: the first says more.
+static const char *certificate_reason(ike_sa_t *sa, alert_t alert, const char *reason)
+{
+	static __thread struct {
+		uint32_t ike_sa;
+		const char *reason;
+	} last;
+	uint32_t id = sa->get_unique_id(sa);
+
+	if (alert == ALERT_PEER_AUTH_FAILED)
+		return last.reason && last.ike_sa == id ? last.reason : reason;
+	if (alert == ALERT_CERT_EXPIRED || alert == ALERT_CERT_REVOKED ||
+		alert == ALERT_CERT_NO_ISSUER || alert == ALERT_CERT_UNTRUSTED_ROOT) {
+		last.ike_sa = id;
+		last.reason = reason;
+	}
+	return reason;
+}
+
 METHOD(listener_t, alert, bool, listener_t *this, ike_sa_t *sa, alert_t alert, va_list args)
 {
 	if (alert == ALERT_PEER_AUTH_FAILED && sa && prove_wrong_suite(sa)) {
@@ -91,7 +111,7 @@ METHOD(listener_t, alert, bool, listener_t *this, ike_sa_t *sa, alert_t alert, v
 	}
 	for (size_t i = 0; sa && i < countof(alerts); i++) {
 		if (alerts[i].alert == alert) {
-			fail(sa, alerts[i].error, alerts[i].reason);
+			fail(sa, alerts[i].error, certificate_reason(sa, alert, alerts[i].reason));
 			break;
 		}
 	}

@@ -451,6 +451,22 @@ static const struct model_field connection_isthmus_fields[] = {
 		.blast = MODEL_BLAST_TUNNEL,
 		AT(model_connection_isthmus, peer_identity),
 		.help = "IKE identity of the site; absent: its address."},
+	{.name = "certificate",
+		.kind = MODEL_REF,
+		.flags = MODEL_KEEP | MODEL_TRACKED,
+		.target = "credentials",
+		.blast = MODEL_BLAST_TUNNEL,
+		AT(model_connection_isthmus, certificate),
+		.help = "With authenticationMethod Certificates: the gateway's own certificate and "
+			"key."},
+	{.name = "peerAuthorities",
+		.kind = MODEL_REF,
+		.flags = MODEL_LIST | MODEL_KEEP | MODEL_TRACKED,
+		.target = "credentials",
+		.blast = MODEL_BLAST_TUNNEL,
+		AT(model_connection_isthmus, peer_authorities),
+		.help = "CAs that the site's certificate may come from, with their revocation "
+			"lists."},
 };
 
 static const struct model_table connection_isthmus_table =

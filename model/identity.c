@@ -2,7 +2,10 @@
 // credentials, virtualServers, servers: who is who, and on what machine.
 #include "table.h"
 
+#include <string.h>
 #include <strings.h>
+
+#include "pem.h"
 
 // Of virtualServers and servers, which are managed the same way.
 static const char *const credential_names[] = {"usernamePassword", "X509Certificate",
@@ -14,6 +17,61 @@ static bool credential_is_secret(const json_t *holder)
 
 	return !type || !strcasecmp(type, credential_names[0]) ||
 	       !strcasecmp(type, credential_names[2]);
+}
+
+#define PEM_MAX 65536
+
+static const struct model_field credential_isthmus_fields[] = {
+	{.name = "certificates",
+		.kind = MODEL_TEXT,
+		.flags = MODEL_KEEP,
+		.max = PEM_MAX,
+		AT(model_credential_isthmus, certificates),
+		.help = "X.509 certificates as PEM: a gateway's own with those of the CAs between, "
+			"its own first; or the CAs that are trusted."},
+	{.name = "privateKey",
+		.kind = MODEL_TEXT,
+		.flags = MODEL_SECRET,
+		.max = PEM_MAX,
+		AT(model_credential_isthmus, private_key),
+		.help = "Private key of the first certificate as PEM, without a passphrase "
+			"(write-only): RSA, ECDSA or Ed25519."},
+	{.name = "revocationLists",
+		.kind = MODEL_TEXT,
+		.flags = MODEL_KEEP,
+		.max = PEM_MAX,
+		AT(model_credential_isthmus, revocation_lists),
+		.help = "Certificate revocation lists of the CAs as PEM."},
+};
+
+static const struct model_table credential_isthmus_table =
+	TABLE(credential_isthmus_fields, model_credential_isthmus);
+
+static void check_pem(
+	const char *text, enum pem_kind kind, const char *target, struct model_errors *errors)
+{
+	char err[128];
+
+	if (text && pem_each(text, kind, NULL, NULL, err, sizeof(err)) < 0)
+		model_error_add(errors, "InvalidParameterValue", target, "'%s': %s.",
+			strrchr(target, '.') + 1, err);
+}
+
+static void credential_check(const void *properties, struct model_errors *errors)
+{
+	const struct model_credential *c = properties;
+	const struct model_credential_isthmus *x = c->isthmus;
+	size_t before = errors->len;
+
+	if (!x)
+		return;
+	check_pem(x->certificates, PEM_CERTIFICATE, "properties.isthmus.certificates", errors);
+	check_pem(x->private_key, PEM_PRIVATE_KEY, "properties.isthmus.privateKey", errors);
+	check_pem(x->revocation_lists, PEM_CRL, "properties.isthmus.revocationLists", errors);
+	if (errors->len == before && x->private_key &&
+		!(x->certificates && pem_key_fits(x->private_key, x->certificates)))
+		model_error_add(errors, "InvalidParameterValue", "properties.isthmus.privateKey",
+			"'privateKey' is not the key of the first of 'certificates'.");
 }
 
 static const struct model_field credential_fields[] = {
@@ -37,6 +95,12 @@ static const struct model_field credential_fields[] = {
 		.help = "Password or community (write-only), certificate thumbprint or subject "
 			"name."},
 	{.name = "networks", .kind = MODEL_STATE, .help = "Where it is used."},
+	{.name = "isthmus",
+		.kind = MODEL_OBJECT,
+		.flags = MODEL_KEEP,
+		.table = &credential_isthmus_table,
+		AT(model_credential, isthmus),
+		.help = "Extensions: X.509 certificates that IPsec connections name."},
 };
 
 static const struct model_table credential_table = TABLE(credential_fields, model_credential);
@@ -50,6 +114,7 @@ const struct model_type model_type_credential = {
 	.properties = &credential_table,
 	.flags = MODEL_CAN_PUT | MODEL_CAN_DELETE | MODEL_CAN_LIST | MODEL_STORED,
 	.help = "A secret or certificate that other resources name.",
+	.check = credential_check,
 };
 
 static const struct model_field management_fields[] = {

@@ -17,10 +17,17 @@ enum model_credential_type {
 	MODEL_CREDENTIAL_X509_SUBJECT,
 };
 
+struct model_credential_isthmus {
+	char *certificates;     // PEM
+	char *private_key;      // PEM
+	char *revocation_lists; // PEM
+};
+
 struct model_credential {
 	uint8_t type; // enum model_credential_type
 	char *user_name;
 	char *value;
+	struct model_credential_isthmus *isthmus;
 };
 
 struct model_management {
@@ -327,6 +334,8 @@ struct model_connection_isthmus {
 	int64_t shed_priority;
 	char *local_identity;
 	char *peer_identity;
+	char *certificate;                  // ref
+	struct model_list peer_authorities; // ref
 };
 
 struct model_connection {

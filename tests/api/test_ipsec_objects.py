@@ -3,7 +3,9 @@
 
 import pytest
 
+from bodies import ref
 from controller import Controller
+from pki import Authority
 from southbound import bootstrap
 from test_southbound import IPSEC, alive, with_ipsec
 
@@ -36,3 +38,57 @@ def test_weak_algorithms_are_refused_in_a_pool_that_says_so(controller):
     with_pool(controller, refuseWeakCiphers=False)
     alive(g, lambda: "refuseWeak" not in connection(g))
     assert controller.get(IPSEC).properties["ipSecConfiguration"]["mainMode"]["encryptionAlgorithm"] == "DES3"
+
+
+def x509(**isthmus):
+    return {"type": "X509Certificate", "isthmus": isthmus}
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path, "root")
+
+
+def test_a_credential_of_a_connection_reaches_its_gateway_and_follows_changes(controller, authority):
+    g = with_ipsec(controller)
+    key, pem = authority.issue("gw.example")
+    controller.must_put("credentials/gw", x509(certificates=pem.read_text(), privateKey=key.read_text()))
+    controller.must_put("credentials/ca", x509(certificates=authority.pem.read_text()))
+    shown = controller.get(IPSEC).properties
+    controller.must_put(IPSEC, {
+        **{k: shown[k] for k in ("connectionType", "outboundKiloBitsPerSecond", "inboundKiloBitsPerSecond", "destinationIPAddress")},
+        "ipSecConfiguration": {"authenticationMethod": "Certificates"},
+        "isthmus": {"certificate": ref("/credentials/gw"), "peerAuthorities": [ref("/credentials/ca")]}})
+
+    def told():
+        return next(iter(g.of("credential").values()), {})
+    alive(g, lambda: told().get("type") == "X509")
+    assert told()["certificates"] == pem.read_text() and told()["privateKey"] == key.read_text()
+    assert told()["authorities"] == [authority.pem.read_text()] and told()["revocationLists"] == []
+    authority.crl(pem)
+    controller.must_put("credentials/ca", x509(certificates=authority.pem.read_text(), revocationLists=authority.crl_pem.read_text()))
+    alive(g, lambda: told()["revocationLists"] == [authority.crl_pem.read_text()])
+    controller.must_put("credentials/gw", x509(certificates=pem.read_text()))
+    assert told()["privateKey"] == key.read_text()
+    assert "privateKey" not in controller.get("credentials/gw").properties["isthmus"]
+    assert controller.ask("DELETE", "credentials/ca").status == 409, "it is in use"
+
+
+@pytest.mark.parametrize("member,text,words", [
+    ("certificates", "hello", "no PEM block"),
+    ("certificates", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "block 1 cannot be read as a certificate"),
+    ("certificates", "KEY", "block 1 is not a certificate"),
+    ("privateKey", "CERTIFICATE", "block 1 is not a private key"),
+    ("privateKey", "OTHER KEY", "is not the key of the first of 'certificates'"),
+    ("revocationLists", "CERTIFICATE", "block 1 is not a certificate revocation list"),
+], ids=lambda v: v[:12].strip("-"))
+def test_a_bad_pem_is_refused_and_the_member_named(controller, authority, member, text, words):
+    key, pem = authority.issue("gw.example")
+    other, _ = authority.issue("other.example")
+    text = {"KEY": key, "CERTIFICATE": pem, "OTHER KEY": other}.get(text, text)
+    text = text if isinstance(text, str) else text.read_text()
+    answer = controller.put("credentials/gw", {"resourceId": "gw", "properties": x509(**{"certificates": pem.read_text(), member: text})})
+    assert answer.status == 400
+    error = str(answer.json)
+    assert "properties.isthmus." + member in error and words in error, error
+    assert controller.get("credentials/gw").status == 404

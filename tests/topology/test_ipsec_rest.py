@@ -6,6 +6,7 @@
 """
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -14,6 +15,7 @@ import wanted
 from controlled import ControlledLab
 from ipsec_lab import LAN, MACHINE, VIP, IpsecSite, ipsec_connection
 from net import program, wait_for
+from pki import Authority
 from traffic import flows, ping
 
 
@@ -89,3 +91,76 @@ def test_the_doctor_names_a_wrong_secret(lab):
     site.load()
     site.swan.initiate("hq", check=False)
     wait_for(lambda: ping(t.vms["vm1"].ns, MACHINE), 20, "the tunnel again")
+
+
+PUBKEY = """connections { hq {
+  version = 2
+  local_addrs = %(local)s
+  remote_addrs = %(vip)s
+  proposals = aes256-sha256-modp2048
+  send_cert = always
+  local { auth = pubkey
+    certs = %(certs)s
+    id = %(identity)s }
+  remote { auth = pubkey
+    id = gw.example }
+  children { hq {
+    local_ts = %(lan)s
+    remote_ts = 10.0.0.0/16
+    esp_proposals = aes256gcm16 } } } }
+authorities { ca { cacert = %(root)s } }
+"""
+
+
+class Certified:
+    """A root, a CA below it, and a certificate for either end."""
+
+    def __init__(self, folder, identity, kind):
+        self.root = Authority(folder, "root", kind)
+        self.middle = Authority(folder, "middle", kind, parent=self.root)
+        self.gw_key, self.gw_pem = self.middle.issue("gw.example", kind)
+        self.site_key, self.site_pem = self.middle.issue(identity, kind)
+
+    def put(self, nc):
+        nc.put("credentials/gw", {"type": "X509Certificate", "isthmus": {
+            "certificates": self.gw_pem.read_text() + self.middle.pem.read_text(), "privateKey": self.gw_key.read_text()}})
+        self.put_authority(nc)
+
+    def put_authority(self, nc, **more):
+        nc.put("credentials/ca", {"type": "X509Certificate", "isthmus": {"certificates": self.root.pem.read_text(), **more}})
+
+    def load(self, site):
+        private = site.swan.dir / "private"
+        private.mkdir(exist_ok=True)
+        shutil.copy(self.site_key, private / "hq.key")
+        site.swan.load(PUBKEY % dict(local=site.address, vip=VIP, certs="%s, %s" % (self.site_pem, self.middle.pem),
+                                     identity=site.identity, lan=LAN, root=self.root.pem))
+
+
+def test_certificates_put_as_credentials_make_the_tunnel_and_a_crl_ends_it(lab, tmp_path):
+    t = lab.tenants[1]
+    site, vm = lab.sites[t.name], t.vms["vm1"]
+    them = Certified(tmp_path, site.identity, "ecdsa")
+    them.put(lab.nc)
+    assert "privateKey" not in lab.nc.get("credentials/gw")["properties"]["isthmus"]
+    wanted_now = ipsec_connection(site)
+    del wanted_now["ipSecConfiguration"]["sharedSecret"]
+    wanted_now["ipSecConfiguration"]["authenticationMethod"] = "Certificates"
+    wanted_now["isthmus"].update(localIdentity="gw.example", certificate={"resourceRef": "/credentials/gw"},
+                                 peerAuthorities=[{"resourceRef": "/credentials/ca"}])
+    lab.nc.put("virtualGateways/%s/networkConnections/IPsecGW" % t.name, wanted_now)
+    them.load(site)
+    site.swan.swanctl("--terminate", "--ike", "hq", check=False)
+    site.swan.initiate("hq", check=False)  # refused where the gateway was quicker
+    wait_for(lambda: ping(vm.ns, MACHINE), 20, "the tunnel by certificates")
+    secret = them.gw_key.read_text().split("\n")[1].encode()
+    for path in lab.scene.net.dir.rglob("*"):
+        assert not path.is_file() or secret not in path.read_bytes(), "the private key lies in clear in %s" % path
+    them.middle.crl(them.site_pem)
+    them.put_authority(lab.nc, revocationLists=them.middle.crl_pem.read_text())
+
+    def refused():
+        site.swan.swanctl("--terminate", "--ike", "hq", check=False)
+        return site.swan.initiate("hq", check=False, timeout=5).returncode != 0 and not ping(vm.ns, MACHINE, 1, wait_s=0.2)
+    wait_for(refused, 30, "the revoked site is refused")
+    wait_for(lambda: any("revoked" in v["verdict"] for v in lab.doctor(t)), 10, "the doctor names the revocation")

@@ -48,6 +48,7 @@ class Authority:
             run([*ca, "-revoke", pem])
         run([*ca, "-gencrl", "-out", out])
         run(["openssl", "crl", "-in", out, "-outform", "DER", "-out", str(out) + ".der"])
+        self.crl_pem = out
         return out.with_name(out.name + ".der").read_bytes()
 
 
