@@ -12,6 +12,8 @@
 
 struct asked {
 	json_t *verdicts; // the controller's own; NULL: routes are asked for
+	json_t *missing;  // of it, what traffic lacks even through a tunnel that is up
+	json_t *limits;   // of it, what takes traffic away
 	void (*done)(void *arg, int status, json_t *body);
 	void *arg;
 	char gateway[FLEET_NAME_SIZE];
@@ -33,30 +35,57 @@ static void add(json_t *verdicts, const char *field, const char *fmt, ...)
 			"certain", 1, "exchange", "", "field", field, "verdict", words));
 }
 
-// The controller's verdicts come first, the gateway's after them.
-static json_t *put_together(json_t *verdicts, const json_t *value)
+static void append(json_t *verdicts, const json_t *more)
 {
-	const json_t *theirs = json_object_get(value, "verdicts"), *one;
-	json_t *exchanges = json_object_get(value, "exchanges");
-	size_t i, before = json_array_size(verdicts);
+	const json_t *one;
+	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)theirs, i, one) {
+	json_array_foreach ((json_t *)(uintptr_t)more, i, one) {
 		json_t *copy = json_copy((json_t *)(uintptr_t)one);
 
-		json_object_set_new(copy, "rank", json_integer((json_int_t)(before + i + 1)));
+		json_object_set_new(
+			copy, "rank", json_integer((json_int_t)json_array_size(verdicts) + 1));
 		json_array_append_new(verdicts, copy);
 	}
-	return json_pack("{s:O,s:o}", "verdicts", verdicts, "exchanges",
+}
+
+static bool is_fine(const json_t *verdicts)
+{
+	const char *first =
+		json_string_value(json_object_get(json_array_get(verdicts, 0), "verdict"));
+
+	return first && !strncmp(first, "nothing wrong", strlen("nothing wrong"));
+}
+
+// What keeps it from being held at all comes first; then the tunnel, if that is what is wrong; then
+// what traffic lacks, and what is taken from it.
+static json_t *put_together(const struct asked *k, const json_t *value)
+{
+	const json_t *theirs = json_object_get(value, "verdicts");
+	json_t *exchanges = json_object_get(value, "exchanges");
+	bool fine = is_fine(theirs);
+
+	append(k->verdicts, fine ? k->missing : theirs);
+	append(k->verdicts, fine ? theirs : k->missing);
+	append(k->verdicts, k->limits);
+	return json_pack("{s:O,s:o}", "verdicts", k->verdicts, "exchanges",
 		json_is_array(exchanges) ? json_incref(exchanges) : json_array());
+}
+
+static void asked_free(struct asked *k)
+{
+	json_decref(k->verdicts);
+	json_decref(k->missing);
+	json_decref(k->limits);
+	free(k);
 }
 
 static void asked_end(struct asked *k, const json_t *value)
 {
-	json_t *body = put_together(k->verdicts, value);
+	json_t *body = put_together(k, value);
 
 	k->done(k->arg, 200, body);
-	json_decref(k->verdicts);
-	free(k);
+	asked_free(k);
 }
 
 static void on_answer(void *arg, const json_t *value, const char *words)
@@ -120,6 +149,98 @@ static bool look(const struct diagnose *d, const struct model_path *path,
 	return false;
 }
 
+// -- what traffic needs besides the tunnel
+
+static void look_for_drops(const json_t *properties, json_t *limits)
+{
+	static const struct {
+		const char *count, *field, *direction;
+	} ways[] = {
+		{"txRateLimitedPacketsDropped", "outboundKiloBitsPerSecond", "towards the site"},
+		{"rxRateLimitedPacketsDropped", "inboundKiloBitsPerSecond", "from the site"},
+	};
+	const json_t *statistics = json_object_get(properties, "statistics");
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		json_int_t n = json_integer_value(json_object_get(statistics, ways[i].count));
+
+		if (n > 0)
+			add(limits, ways[i].field,
+				"%" JSON_INTEGER_FORMAT " packets %s were dropped by policing at "
+				"%" JSON_INTEGER_FORMAT " kbit/s: raise %s or send less",
+				n, ways[i].direction,
+				json_integer_value(json_object_get(properties, ways[i].field)),
+				ways[i].field);
+	}
+}
+
+struct peers {
+	const struct diagnose *d;
+	const json_t *routes; // of the connection
+	json_t *missing;
+};
+
+static bool leads_to(const json_t *routes, const struct ip_addr *addr)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)routes, i, one) {
+		const char *text = json_string_value(json_object_get(one, "destinationPrefix"));
+		struct ip_prefix prefix;
+
+		if (text && !prefix_parse(text, &prefix) && prefix_contains(&prefix, addr))
+			return true;
+	}
+	return false;
+}
+
+static int look_at_peer(void *arg, const struct resource *res)
+{
+	const struct peers *p = arg;
+	const char *address, *state;
+	json_t *properties;
+	struct ip_addr addr;
+
+	if (res->path.type != &model_type_bgp_peer)
+		return 0;
+	properties = json_deep_copy(json_object_get(res->doc, "properties"));
+	describe_resource((void *)(uintptr_t)p->d->describe, &res->path, properties);
+	address = json_string_value(json_object_get(properties, "peerIpAddress"));
+	state = json_string_value(json_object_get(properties, "connectionState"));
+	if (address && !ip_parse(address, &addr) && leads_to(p->routes, &addr) &&
+		!(state && !strcmp(state, "Connected")))
+		add(p->missing, "bgpPeers",
+			"the BGP session with %s, which lies behind this connection, is not up: "
+			"what the site announces is not known; look at bgpPeer %s",
+			address, res->path.id[res->path.depth - 1]);
+	json_decref(properties);
+	return 0;
+}
+
+static void look_beyond(const struct diagnose *d, const struct model_path *path, struct asked *k)
+{
+	struct model_path tenant = {.type = &model_type_virtual_gateway, .depth = 1};
+	struct resource r;
+	json_t *properties;
+	struct peers p;
+
+	if (resource_get(d->describe->resources, path, &r) < 0)
+		return;
+	properties = json_deep_copy(json_object_get(r.doc, "properties"));
+	resource_fini(&r);
+	describe_resource((void *)(uintptr_t)d->describe, path, properties);
+	look_for_drops(properties, k->limits);
+	p = (struct peers){d, json_object_get(properties, "routes"), k->missing};
+	if (!json_array_size(p.routes))
+		add(k->missing, "routes",
+			"no route leads into this connection, so that nothing is sent through it: "
+			"set routes, or let BGP announce the site's prefixes");
+	snprintf(tenant.id[0], sizeof(tenant.id[0]), "%s", path->id[0]);
+	resource_each(d->describe->resources, &tenant, look_at_peer, &p);
+	json_decref(properties);
+}
+
 static uint64_t ask_connection(struct diagnose *d, const struct model_path *path, struct asked *k)
 {
 	struct plan_connection_status st = {0};
@@ -127,6 +248,9 @@ static uint64_t ask_connection(struct diagnose *d, const struct model_path *path
 	char key[16];
 
 	k->verdicts = json_array();
+	k->missing = json_array();
+	k->limits = json_array();
+	look_beyond(d, path, k);
 	if (look(d, path, &st, k->verdicts)) {
 		snprintf(k->gateway, sizeof(k->gateway), "%s", st.gateway);
 		snprintf(key, sizeof(key), "%u", st.id);
@@ -235,6 +359,5 @@ void diagnose_forget(struct diagnose *d, uint64_t id)
 
 	if (!k)
 		return;
-	json_decref(k->verdicts);
-	free(k);
+	asked_free(k);
 }

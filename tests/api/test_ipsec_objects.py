@@ -7,7 +7,7 @@ from bodies import ref
 from controller import Controller
 from pki import Authority
 from southbound import bootstrap
-from test_southbound import IPSEC, alive, with_ipsec
+from test_southbound import IPSEC, Diagnosis, alive, asked, with_ipsec
 
 
 @pytest.fixture
@@ -92,3 +92,41 @@ def test_a_bad_pem_is_refused_and_the_member_named(controller, authority, member
     error = str(answer.json)
     assert "properties.isthmus." + member in error and words in error, error
     assert controller.get("credentials/gw").status == 404
+
+
+def diagnosed(controller, g, first="nothing wrong here: the tunnel is up"):
+    """(field, verdict) of all verdicts, the gateway's own being `first`."""
+    diagnosis = Diagnosis(controller)
+    (question,) = asked(g)
+    verdict = {"rank": 1, "certain": True, "exchange": "", "field": "", "verdict": first}
+    g.ask("POST", "answers", {"answers": [{"id": question["id"], "value": {"verdicts": [verdict], "exchanges": []}}]})
+    diagnosis.join(10)
+    verdicts = diagnosis.answer.json["verdicts"]
+    assert [v["rank"] for v in verdicts] == list(range(1, len(verdicts) + 1))
+    return [(v["field"], v["verdict"]) for v in verdicts]
+
+
+def test_a_diagnosis_goes_on_to_routes_bgp_and_policing(controller):
+    """Behind a tunnel that is broken, before one that is fine; of drops at the end."""
+    g = with_ipsec(controller)
+    alive(g, lambda: g.of("connection"))
+    assert [f for f, _ in diagnosed(controller, g)] == [""]
+    tenant = "virtualGateways/Contoso/"
+    controller.must_put(tenant + "bgpRouters/R1", {"extAsNumber": "0.64510", "routerId": "10.0.0.1"})
+    controller.must_put(tenant + "bgpRouters/R1/bgpPeers/P1", {"peerIpAddress": "20.0.0.7", "extAsNumber": "0.64511"})
+    alive(g, lambda: g.of("bgpPeer"))
+    (bgp, fine) = diagnosed(controller, g)
+    assert bgp[0] == "bgpPeers" and "20.0.0.7" in bgp[1] and "P1" in bgp[1] and fine[1].startswith("nothing wrong")
+    assert [f for f, _ in diagnosed(controller, g, "the secrets differ")] == ["", "bgpPeers"]
+    (key,) = g.of("connection")
+    (peer,) = g.of("bgpPeer")
+    g.report(state=[{"kind": "bgpPeer", "key": peer, "value": {"state": "Connected"}},
+                    {"kind": "connection", "key": key, "value": {"state": "Connected", "statistics": {
+                        "txRateLimitedPacketsDropped": 9, "rxRateLimitedPacketsDropped": 0}}}])
+    (fine, drops) = diagnosed(controller, g)
+    assert drops[0] == "outboundKiloBitsPerSecond" and "9 packets" in drops[1] and "1000 kbit/s" in drops[1]
+    shown = controller.get(IPSEC).properties
+    controller.must_put(IPSEC, {
+        **{k: shown[k] for k in ("connectionType", "outboundKiloBitsPerSecond", "inboundKiloBitsPerSecond", "destinationIPAddress")},
+        "ipSecConfiguration": {"sharedSecret": "abc"}, "routes": []})
+    assert diagnosed(controller, g)[0][0] == "routes"

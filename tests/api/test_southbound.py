@@ -295,7 +295,8 @@ def with_ipsec(controller):
     controller.must_put("gatewayPools/default", {k: pool[k] for k in ("type", "redundantGatewayCount", "ipConfiguration")})
     g = joined(controller)
     controller.must_put(IPSEC, {"connectionType": "IPSec", "outboundKiloBitsPerSecond": 1000, "inboundKiloBitsPerSecond": 1000,
-                                "destinationIPAddress": "11.1.0.1", "ipSecConfiguration": {"sharedSecret": "abc"}})
+                                "destinationIPAddress": "11.1.0.1", "ipSecConfiguration": {"sharedSecret": "abc"},
+                                "routes": [{"destinationPrefix": "20.0.0.0/24", "metric": 10}]})
     alive(g, lambda: controller.get(IPSEC).properties.get("gateway"))
     return g
 

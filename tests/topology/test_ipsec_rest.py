@@ -137,6 +137,29 @@ class Certified:
                                      identity=site.identity, lan=LAN, root=self.root.pem))
 
 
+def diagnosis(lab, t):
+    """What `isthmus doctor` says: controller, agent, isthmus-ike."""
+    answer = json.loads(lab.cli("doctor", t.name + "/IPsecGW", "-o", "json"))
+    return [v["verdict"] for v in answer["verdicts"]], answer["exchanges"]
+
+
+def test_a_diagnosis_goes_from_the_controller_to_isthmus_ike_and_back(lab):
+    t = lab.tenants[0]
+    site = lab.sites[t.name]
+    site.swan.initiate("hq", check=False)
+    wait_for(lambda: ping(t.vms["vm1"].ns, MACHINE), 20, "the tunnel")
+    wait_for(lambda: diagnosis(lab, t)[0][0].startswith("nothing wrong here"), 10, "nothing is wrong")
+    assert any(e["exchange"] == "IKE_AUTH" for e in diagnosis(lab, t)[1])
+    site.load(secret="another one")
+    site.swan.swanctl("--terminate", "--ike", "hq", check=False)
+    site.swan.initiate("hq", check=False)
+    wait_for(lambda: "shared secrets differ" in diagnosis(lab, t)[0][0], 20, "the secret is named")
+    assert "another one" not in str(diagnosis(lab, t))
+    site.load()
+    site.swan.initiate("hq", check=False)
+    wait_for(lambda: ping(t.vms["vm1"].ns, MACHINE), 20, "the tunnel again")
+
+
 def test_certificates_put_as_credentials_make_the_tunnel_and_a_crl_ends_it(lab, tmp_path):
     t = lab.tenants[1]
     site, vm = lab.sites[t.name], t.vms["vm1"]
