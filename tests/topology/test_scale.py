@@ -75,6 +75,18 @@ def test_one_gateway_at_a_time_answers_for_an_address_that_moves(lab):
         assert len(changes) == 1, (address, changes)  # the former holder never again
 
 
+def is_quiet(member):
+    """Neither holds a slot nor relays for one any more."""
+    with member.gateway.api() as api:
+        return not any(s.active or s.relay for s in api.dump("slot"))
+
+
+def drain(lab, member):
+    out = lab.cli("drain", member.name).splitlines()
+    assert "holds 0 slots" in out[-1] and "Passive" in out[-1], out
+    wait_for(lambda: is_quiet(member), 10, member.name + " relays no more")
+
+
 def test_draining_a_gateway_loses_nothing(lab, capsys):
     with Watched(lab, capsys, "drain, undrain"):
         victim = holding(lab)[0]
@@ -82,6 +94,23 @@ def test_draining_a_gateway_loses_nothing(lab, capsys):
         assert "holds 0 slots" in out.splitlines()[-1]
         assert victim not in holding(lab)
         assert "Passive" not in lab.cli("undrain", victim.name).splitlines()[-1]
+
+
+def test_gateways_and_pools_come_and_go_without_loss(lab, capsys):
+    with Watched(lab, capsys, "gateway added, one removed, pool added and removed"):
+        lab.add_gateway(4)
+        lab.wait_roles(3)
+        leaving = holding(lab)[0]
+        drain(lab, leaving)
+        leaving.power_off()
+        lab.remove_gateway(leaving)
+        wait_for(lambda: all(m.state()[1] == "Healthy" for m in lab.members), 10, "the others are well")
+        pool = lab.nc.get("gatewayPools/" + wanted.POOL)["properties"]
+        lab.nc.put("gatewayPools/second", {"type": "S2sGre", "redundantGatewayCount": 0, "gatewayCapacityKiloBitsPerSecond": 1000000,
+                                           "ipConfiguration": pool["ipConfiguration"]})
+        assert lab.nc.get("gatewayPools/second")["properties"]["type"] == "S2sGre"
+        lab.nc.delete("gatewayPools/second")
+    assert leaving not in holding(lab)
 
 
 def test_rebalancing_moves_what_it_said_and_loses_nothing(lab, capsys):
