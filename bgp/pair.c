@@ -35,6 +35,8 @@ static void op_dial(void *ctx, struct peer *peer)
 
 		if (l->used)
 			continue;
+		free(l->end[0].bytes); // what the last one's ends did not hear
+		free(l->end[1].bytes);
 		*l = (struct pair_link){.used = true, .dialling = true, .dialler = peer};
 		l->side[0] = (int)(side - p->side);
 		l->side[1] = side_by_address(p, &peer_config(peer)->address);
