@@ -6,6 +6,7 @@
 """
 
 import sys
+import time
 
 import pytest
 
@@ -37,6 +38,7 @@ def scene():
             birds[vrf] = Bird(net, site, "bird%d" % vrf, """
 router id 10.0.0.2;
 protocol static { ipv4; route 10.1.0.0/16 blackhole; }
+protocol static more { disabled; ipv4; route 10.2.0.0/16 blackhole; }
 protocol bgp isthmus { local 10.0.0.2 as 65001; neighbor 10.0.0.1 as 64512; hold time 3; keepalive time 1;
   connect retry time 1; connect delay time 1; error wait time 1, 2; ipv4 { import all; export all; }; }
 """)
@@ -59,9 +61,17 @@ def test_a_hostile_neighbour_harms_no_other_tenant(scene, capsys, mode):
     net, speaker, site, birds = scene
     at_birds = seen_from_the_other_side(birds)
     before = {vrf: state(speaker, vrf).flaps for vrf in GOOD}
+    opened = state(speaker, HOSTILE).open.received
     hostile = net.spawn("hostile-" + mode, [sys.executable, ROOT / "tests/lib/bgp_hostile.py", mode, "10.0.0.2", "10.0.0.1", "65001",
                                             str(SECONDS[mode])], site)
     seen = [0]
+    wait_for(lambda: state(speaker, HOSTILE).open.received > opened, 5, "the hostile neighbour's first session")
+    began = time.monotonic()
+    for wish, word in ((True, "enable"), (False, "disable")):  # what others say is heard meanwhile
+        birds[1].ctl_run(word, "more")
+        wait_for(lambda: ("10.2.0.0/16" in speaker.routes(1)) is wish, 3, "a route of another tenant's: " + word)
+    heard_s = time.monotonic() - began
+    assert hostile.alive()
 
     def done():
         hostile_state = state(speaker, HOSTILE)  # and the speaker answers all the while
@@ -70,7 +80,8 @@ def test_a_hostile_neighbour_harms_no_other_tenant(scene, capsys, mode):
     wait_for(done, 60, "the hostile neighbour has had its time", step=0.1)
     sent, sessions = map(int, hostile.output().split()[-2:])
     with capsys.disabled():
-        print("\n  %s: %.1f MB in %d sessions, at most %d prefixes" % (mode, sent / 1e6, sessions, seen[0]))
+        print("\n  %s: %.1f MB in %d sessions, at most %d prefixes; two changes of another's heard in %.2f s" % (
+            mode, sent / 1e6, sessions, seen[0], heard_s))
     for vrf in GOOD:
         s = state(speaker, vrf)
         assert s.state == constants["API_BGP_ESTABLISHED"] and s.hold_time_s == 3, (vrf, s.last_error)

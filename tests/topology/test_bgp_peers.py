@@ -12,6 +12,7 @@ import shutil
 import pytest
 
 from bgp import Speaker
+from localapi import constants
 from net import Net, wait_for
 
 
@@ -36,39 +37,53 @@ def up_and_both_ways(speaker, theirs, seconds=30):
     assert speaker.state(7, "10.0.0.2").treated_as_withdraw == 0
 
 
-def test_frr_holds_a_session_with_md5_and_takes_our_routes(scene):
-    net, speaker, site = scene
-    folder = net.dir / "frr"
-    folder.mkdir(mode=0o777)
-    shutil.chown(folder, "frr", "frr")
-    os.chmod(net.dir, 0o755)
-    conf = folder / "bgpd.conf"
-    conf.write_text("""
+class Frr:
+    """FRR's bgpd without zebra."""
+
+    def __init__(self, net, site, more="", family=""):
+        self.net, self.site, self.folder = net, site, net.dir / "frr"
+        self.folder.mkdir(mode=0o777)
+        shutil.chown(self.folder, "frr", "frr")
+        os.chmod(net.dir, 0o755)
+        self.conf = self.folder / "bgpd.conf"
+        self.conf.write_text("""
 router bgp 65001
  bgp router-id 10.0.0.2
  no bgp ebgp-requires-policy
  no bgp network import-check
  bgp graceful-restart
+ bgp graceful-restart preserve-fw-state
  timers bgp connect 1
  neighbor 10.0.0.1 remote-as 64512
- neighbor 10.0.0.1 password secret
- neighbor 10.0.0.1 ttl-security hops 1
+%s
  address-family ipv4 unicast
   network 10.1.0.0/16
-""")
-    speaker.peer(7, "10.0.0.2", 65001, md5_key=b"secret", ttl_hops=1)
-    net.spawn("frr-bgpd", ["/usr/lib/frr/bgpd", "-Z", "-f", conf, "-i", folder / "pid", "--vty_socket", folder,
-                           "-z", folder / "zserv.api", "-u", "frr", "-g", "frr", "-P", "0"], site)
+%s
+""" % (more, family))
+        self.process = None
+        self.start()
 
-    def table():
-        return site.run(["vtysh", "--vty_socket", folder, "-d", "bgpd", "-c", "show bgp ipv4 unicast"], check=False).stdout
-    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in table())
+    def start(self):
+        self.process = self.net.spawn("frr-bgpd", [
+            "/usr/lib/frr/bgpd", "-Z", "-f", self.conf, "-i", self.folder / "pid", "--vty_socket", self.folder,
+            "-z", self.folder / "zserv.api", "-u", "frr", "-g", "frr", "-P", "0"], self.site)
+
+    def crash(self):
+        self.process.kill()
+        self.process.proc.wait(5)
+
+    def run(self, command):
+        return self.site.run(["vtysh", "--vty_socket", self.folder, "-d", "bgpd", "-c", command], check=False).stdout
+
+    def has(self, prefix):
+        return prefix in self.run("show bgp ipv4 unicast")
 
 
-def test_gobgp_holds_a_session_and_takes_our_routes(scene):
-    net, speaker, site = scene
-    conf = net.dir / "gobgp.toml"
-    conf.write_text("""
+class Gobgp:
+    def __init__(self, net, site, more=""):
+        self.net, self.site = net, site
+        self.conf = net.dir / "gobgp.toml"
+        self.conf.write_text("""
 [global.config]
   as = 65001
   router-id = "10.0.0.2"
@@ -76,14 +91,96 @@ def test_gobgp_holds_a_session_and_takes_our_routes(scene):
   [neighbors.config]
     neighbor-address = "10.0.0.1"
     peer-as = 64512
+%s
   [neighbors.timers.config]
     connect-retry = 1
-""")
+""" % more)
+        self.process = None
+        self.start()
+
+    def start(self, *options):
+        self.process = self.net.spawn("gobgpd", ["gobgpd", "-f", self.conf, *options], self.site)
+        wait_for(lambda: self.run("global"), 20, "gobgpd")
+        self.run("global", "rib", "add", "10.1.0.0/16", "nexthop", "10.0.0.2")
+
+    def crash(self):
+        self.process.kill()
+        self.process.proc.wait(5)
+
+    def run(self, *words):
+        return self.site.run(["gobgp", *words], check=False).stdout
+
+    def has(self, prefix):
+        return prefix in self.run("global", "rib")
+
+
+def test_frr_holds_a_session_with_md5_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    speaker.peer(7, "10.0.0.2", 65001, md5_key=b"secret", ttl_hops=1)
+    frr = Frr(net, site, " neighbor 10.0.0.1 password secret\n neighbor 10.0.0.1 ttl-security hops 1")
+    up_and_both_ways(speaker, lambda: frr.has("192.168.0.0/24"))
+
+
+def keeps_routes_over_both_restarts(speaker, other):
+    """Each side dies and comes back in turn; neither's routes leave the other meanwhile."""
+    fib = speaker.fib_routes(7)
+    other.crash()
+    wait_for(lambda: speaker.state(7, "10.0.0.2").restarting, 10, "its routes stale here")
+    assert speaker.fib_routes(7) == fib
+    other.start()
+    seen = []
+    wait_for(lambda: seen.append(speaker.fib_routes(7)) or speaker.state(7, "10.0.0.2").state == constants["API_BGP_ESTABLISHED"], 40,
+             "the session after its restart")
+    wait_for(lambda: seen.append(speaker.fib_routes(7)) or not speaker.state(7, "10.0.0.2").restarting, 40, "the end of its restart")
+    assert all(routes == fib for routes in seen)
+    wait_for(lambda: other.has("192.168.0.0/24"), 20, "our network there")
+    seen = []
+    speaker.process.kill()
+    speaker.process.proc.wait(5)
+    speaker.api.close()
+    seen += [(speaker.fib_routes(7), other.has("192.168.0.0/24")) for _ in range(5)]
+    speaker.start()
+    wait_for(lambda: seen.append((speaker.fib_routes(7), other.has("192.168.0.0/24"))) or
+             speaker.state(7, "10.0.0.2").state == constants["API_BGP_ESTABLISHED"], 40, "the session after our restart")
+    wait_for(lambda: other.has("192.168.0.0/24") and speaker.state(7, "10.0.0.2").received[0], 20, "both sides' routes")
+    assert all(routes == fib for routes, _ in seen)
+    assert all(there for _, there in seen)
+
+
+def test_frr_restarts_gracefully_and_lets_us(scene):
+    net, speaker, site = scene
     speaker.peer(7, "10.0.0.2", 65001)
-    net.spawn("gobgpd", ["gobgpd", "-f", conf], site)
-    wait_for(lambda: site.run(["gobgp", "global"], check=False).returncode == 0, 20, "gobgpd")
-    site.run(["gobgp", "global", "rib", "add", "10.1.0.0/16", "nexthop", "10.0.0.2"])
-    up_and_both_ways(speaker, lambda: "192.168.0.0/24" in site.run(["gobgp", "global", "rib"]).stdout)
+    frr = Frr(net, site, " neighbor 10.0.0.1 graceful-restart")
+    up_and_both_ways(speaker, lambda: frr.has("192.168.0.0/24"))
+    frr.run("clear bgp 10.0.0.1 soft in")
+    wait_for(lambda: speaker.state(7, "10.0.0.2").refresh.received > 0, 10, "FRR's ROUTE-REFRESH")
+    keeps_routes_over_both_restarts(speaker, frr)
+
+
+def test_gobgp_restarts_gracefully_and_lets_us(scene):
+    net, speaker, site = scene
+    speaker.peer(7, "10.0.0.2", 65001, md5_key=b"secret")
+    gobgp = Gobgp(net, site, """    auth-password = "secret"
+  [neighbors.graceful-restart.config]
+    enabled = true
+    restart-time = 60
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "ipv4-unicast"
+    [neighbors.afi-safis.mp-graceful-restart.config]
+      enabled = true
+""")
+    up_and_both_ways(speaker, lambda: gobgp.has("192.168.0.0/24"))
+    start = gobgp.start
+    gobgp.start = lambda: start("-r")
+    keeps_routes_over_both_restarts(speaker, gobgp)
+
+
+def test_gobgp_holds_a_session_and_takes_our_routes(scene):
+    net, speaker, site = scene
+    speaker.peer(7, "10.0.0.2", 65001)
+    gobgp = Gobgp(net, site)
+    up_and_both_ways(speaker, lambda: gobgp.has("192.168.0.0/24"))
 
 
 def test_exabgp_holds_a_session_and_takes_our_routes(scene):
