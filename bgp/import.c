@@ -204,8 +204,9 @@ static bool within_limits(struct peer *p, int family)
 
 	// What is gone counts for memory only, so that a neighbour that comes back with another
 	// table is not refused for its last one.
-	if (p->router->paths - gone >= most || p->router->paths / 2 >= most) {
-		p->router->full = p->over_limit = true;
+	p->router->full = p->router->paths - gone >= most || p->router->paths / 2 >= most;
+	if (p->router->full) {
+		p->over_limit = true;
 		return false;
 	}
 	if (!max)
@@ -258,6 +259,9 @@ static void announce(struct incoming *in, const struct nlri *nlri)
 	bool was_best = false;
 
 	p->stats[in->family].update_received++;
+	if (path && path_is_gone(p, in->family, table_path(t, path)) &&
+		!within_limits(p, in->family))
+		return; // of the session before: counts as a new one
 	if (path)
 		freshen(p, in->family, table_path(t, path));
 	if (path && table_path(t, path)->attrs_in == in->attrs_in)

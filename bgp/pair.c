@@ -311,7 +311,7 @@ bool pair_step(struct pair *p)
 	for (size_t i = 0; i < p->sides; i++) {
 		speaker_set_time(p->side[i].speaker, p->now_ms);
 		speaker_tick(p->side[i].speaker);
-		while (speaker_work(p->side[i].speaker))
+		while (!p->lazy && speaker_work(p->side[i].speaker))
 			moved = true;
 	}
 	return moved;

@@ -38,6 +38,7 @@ struct pair_side {
 struct pair {
 	uint64_t now_ms;
 	bool chop; // every slice of work is over at once
+	bool lazy; // no work is done, only input taken
 	struct pair_side side[PAIR_SIDES];
 	size_t sides;
 	struct pair_link link[PAIR_LINKS];

@@ -201,6 +201,57 @@ static void paths_to_one_prefix_are_kept_up_to_a_limit(void **state_)
 	pair_free(p);
 }
 
+static void tell(struct pair *p, uint32_t first, unsigned len)
+{
+	const struct update_options o = {.as4 = true, .family = {true}};
+	static const uint8_t path[] = {2, 1, 0, 0, 0xfd, 0xe9};
+	const struct attrs a = {.has = ATTR_HAS_ORIGIN | ATTR_HAS_AS_PATH | ATTR_HAS_NEXT_HOP,
+		.next_hop = ip_from_v4(0x0a000002),
+		.as_path = {path, sizeof(path)}};
+	struct nlri nlri[MANY];
+	uint8_t bytes[BGP_MESSAGE_MAX];
+	size_t used, size;
+
+	for (uint32_t i = 0; i < len; i++) {
+		struct ip_addr addr = ip_from_v4(first + i * 256);
+
+		nlri[i] = (struct nlri){.prefix = prefix_make(&addr, 24)};
+	}
+	size = update_write_reach(bytes, sizeof(bytes), &o, &a, nlri, len, &used);
+	assert_int_equal(used, len);
+	pair_inject(p, 0, 1, bytes, size);
+}
+
+static void what_is_not_freed_yet_counts_when_it_is_told_again(void **state_)
+{
+	struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_RESET, NULL, 0);
+	struct api_bgp_peer cfg = pair_config(p, 0, 1);
+
+	cfg.flags = API_BGP_PEER_NO_RESTART;
+	cfg.max_prefixes = 100;
+	cfg.max_mode = API_BGP_MAX_STOP;
+	pair_peer(p, 0, 1, &cfg);
+	pair_run(p, 2000);
+	tell(p, 0x0a010000, 100);
+	assert_int_equal(state(p, 0, 1).received[0], 100);
+	p->lazy = true;
+	fsm_reset(peer_fsm(pair_find(p, 0, 1)), &error);
+	pair_run(p, 60000);
+	assert_true(pair_established(p, 0, 1));
+	assert_int_equal(state(p, 0, 1).received[0], 0);
+	assert_int_equal(speaker_size(p->side[0].speaker).paths, 100);
+	tell(p, 0x14010000, 90);
+	assert_int_equal(state(p, 0, 1).received[0], 90);
+	tell(p, 0x0a010000, 20); // ten of them fit
+	assert_int_equal(state(p, 0, 1).received[0], 100);
+	p->lazy = false;
+	pair_run(p, 2000);
+	assert_int_equal(state(p, 0, 1).received[0], 100);
+	assert_int_equal(speaker_size(p->side[0].speaker).paths, 100);
+	pair_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_deleted_router_is_gone_and_may_come_again_meanwhile),
 		cmocka_unit_test(a_deleted_peer_takes_its_routes_and_its_place_along),
 		cmocka_unit_test(refreshes_without_end_confuse_no_count),
+		cmocka_unit_test(what_is_not_freed_yet_counts_when_it_is_told_again),
 		cmocka_unit_test(paths_to_one_prefix_are_kept_up_to_a_limit),
 	};
 
