@@ -5,6 +5,7 @@
    isthmus-bgp, AS 64512
 """
 
+import struct
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ import time
 import pytest
 
 from bgp import FLAG, Bird, Speaker
-from bgp_sender import Sender, announcement, message
+from bgp_sender import Sender, announcement, attribute, message, withdrawal
 from localapi import constants
 from net import ROOT, Net, wait_for
 
@@ -60,6 +61,36 @@ protocol static s2 { ipv4 { preference 100; }; route 10.1.0.0/16 blackhole { bgp
     other.ctl_run("disable", "s1")
     wait_for(lambda: speaker.state(7, "10.0.0.2").received[0] == 1, what="one path withdrawn")
     assert speaker.fib_routes(7)["10.1.0.0/16"] == ["10.0.0.2"]
+
+
+def test_communities_of_all_kinds_and_unknown_attributes_travel_on(scene):
+    """RFC 1997, 4360, 8092, and RFC 4271 9 for what nobody here knows."""
+    net, speaker, site = scene
+    speaker.peer(7, "10.0.0.2", 65001)
+    speaker.peer(7, "10.0.0.3", 65003, "passive")
+    extra = attribute(0xc0, 8, struct.pack(">HH", 65003, 9)) + attribute(0xc0, 16, struct.pack(">BBHI", 0, 2, 65003, 7))
+    extra += attribute(0xc0, 32, struct.pack(">III", 65003, 1, 2)) + attribute(0xc0, 99, b"word")
+    Sender(site, "10.0.0.3", "10.0.0.1", 65003).send(announcement(["10.7.0.0/16"], "10.0.0.3", [65003], extra=extra))
+    other = bird(net, site, "", "")
+    speaker.wait_established(7, "10.0.0.2")
+    text = wait_for(lambda: other.routes().get("10.7.0.0/16"), what="the route at BIRD")
+    for line in ("BGP.community: (65003,9)", "BGP.ext_community: (rt, 65003, 7)", "BGP.large_community: (65003, 1, 2)",
+                 "BGP.63 [t]: 77 6f 72 64"):
+        assert line in text, (line, text)
+
+
+def test_equal_paths_share_until_one_goes(scene):
+    net, speaker, site = scene
+    senders = {}
+    for address in ("10.0.0.3", "10.0.0.4"):
+        speaker.peer(7, address, 65003, "passive")
+        senders[address] = Sender(site, address, "10.0.0.1", 65003)
+        senders[address].send(announcement(["10.7.0.0/16"], address, [65003, 100]))
+    wait_for(lambda: speaker.fib_routes(7).get("10.7.0.0/16") == ["10.0.0.3", "10.0.0.4"], what="both next hops")
+    senders["10.0.0.4"].send(announcement(["10.7.0.0/16"], "10.0.0.4", [65003, 100, 101]))
+    wait_for(lambda: speaker.fib_routes(7).get("10.7.0.0/16") == ["10.0.0.3"], what="the longer path out of use")
+    senders["10.0.0.3"].send(withdrawal(["10.7.0.0/16"]))
+    wait_for(lambda: speaker.fib_routes(7).get("10.7.0.0/16") == ["10.0.0.4"], what="the longer path in its stead")
 
 
 def test_two_providers_do_not_come_together(scene):
