@@ -234,7 +234,8 @@ static bool agent_is_held(void *ctx, uint16_t slot)
 {
 	const struct agent *a = ctx;
 
-	return slot < SLOTS_MAX && a->slots.held[slot];
+	// 0 is what is the gateway's own.
+	return !slot || (slot < SLOTS_MAX && a->slots.held[slot]);
 }
 
 // Looks again at which slots are held; what speaks for those that came or went follows.

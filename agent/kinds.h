@@ -18,6 +18,13 @@ extern const struct kind kinds[];
 extern const size_t kind_len;
 const struct kind *kind_find(const char *name); // NULL: unknown here
 
+// BGP with the provider's routers: the gateway's member "bgp", and what a slot announces there.
+struct api_slot;
+struct ip_addr;
+void kinds_add_infrastructure(
+	struct json_reader *r, const struct ip_addr own[2], struct contribution_list *out);
+void kinds_add_announced(const struct api_slot *slot, struct contribution_list *out);
+
 void kind_gateway(struct json_reader *r, struct contribution_list *out);
 void kind_slot(struct json_reader *r, struct contribution_list *out);
 void kind_vrf(struct json_reader *r, struct contribution_list *out);

@@ -17,6 +17,12 @@
 
 #define HOLD_NONE 65535 // what api/bgp.h says for "no hold timer"
 
+#define INFRASTRUCTURE_IN       "provider-in"
+#define INFRASTRUCTURE_PREFIXES 1000 // kept, and denied
+// A dead gateway's announcements end after both; a restart of isthmus-bgp takes less.
+#define INFRASTRUCTURE_HOLD_S    9
+#define INFRASTRUCTURE_RESTART_S 10
+
 static void add(struct contribution_list *out, uint16_t type, const void *object, size_t size)
 {
 	contribution_add(out, desired_type_find(type), object, size);
@@ -31,8 +37,10 @@ static void add_networks(
 	size_t i;
 
 	json_array_foreach ((json_t *)list, i, entry) {
-		struct api_bgp_network n = {
-			.vrf = router->vrf, .slot = router->slot, .kind = API_BGP_NETWORK};
+		struct api_bgp_network n = {.vrf = router->vrf,
+			.slot = router->slot,
+			.held_slot = router->slot,
+			.kind = API_BGP_NETWORK};
 		const char *text = json_string_value(entry);
 
 		if (!text || prefix_parse(text, &n.prefix) < 0)
@@ -109,6 +117,97 @@ void kind_bgp_router(struct json_reader *r, struct contribution_list *out)
 	add_networks(r, &router, out);
 	if (json_get_bool(r, "service"))
 		add_service(&router, out);
+}
+
+// -- the provider's routers
+
+// Nothing is learnt from them: the gateway has its default route.
+static void add_deny_all(struct contribution_list *out)
+{
+	struct {
+		struct api_bgp_policy head;
+		struct api_bgp_policy_line line;
+	} policy = {.head = {.name = INFRASTRUCTURE_IN, .line_count = 1},
+		.line = {.property = API_BGP_ENTRY, .v = {API_BGP_DENY}, .text = "deny"}};
+
+	add(out, API_TYPE_BGP_POLICY, &policy, sizeof(policy));
+}
+
+static void add_provider_peer(const json_t *entry, const struct api_bgp_router *router,
+	struct contribution_list *out, struct json_reader *r)
+{
+	struct api_bgp_peer peer = {.vrf = API_VRF_UNDERLAY,
+		.policy_in = INFRASTRUCTURE_IN,
+		.max_prefixes = INFRASTRUCTURE_PREFIXES,
+		.max_mode = API_BGP_MAX_STOP,
+		.hold_time_s = INFRASTRUCTURE_HOLD_S,
+		.name = "bgpConfig"};
+	struct json_reader e;
+
+	json_reader_init(&e, entry);
+	peer.address = json_get_ip(&e, "address");
+	peer.asn = (uint32_t)json_get_uint(&e, "asn", UINT32_MAX);
+	if (peer.address.family == IP_V6 || router->address[1].family)
+		peer.flags |= API_BGP_PEER_IPV6;
+	if (e.failed || !peer.asn || !peer.address.family ||
+		!router->address[peer.address.family == IP_V6].family)
+		json_reader_fail(r, "bgp.peers: an address like one of ours, and asn, are needed");
+	else
+		add(out, API_TYPE_BGP_PEER, &peer, sizeof(peer));
+}
+
+void kinds_add_infrastructure(
+	struct json_reader *r, const struct ip_addr own[2], struct contribution_list *out)
+{
+	const json_t *object = json_get_object(r, "bgp"), *entry;
+	struct api_bgp_router router = {.vrf = API_VRF_UNDERLAY,
+		.flags = API_BGP_ROUTER_NO_FIB,
+		.restart_time_s = INFRASTRUCTURE_RESTART_S,
+		.address = {own[0], own[1]},
+		.name = "bgpConfig"};
+	struct json_reader b;
+	size_t i;
+
+	if (!object)
+		return;
+	json_reader_init(&b, object);
+	router.asn = (uint32_t)json_get_uint(&b, "asn", UINT32_MAX);
+	router.router_id =
+		own[0].family ? ip_to_v4(&own[0]) : (uint32_t)hash_bytes(own[1].bytes, 16, 0) | 1;
+	if (b.failed || !router.asn || (!own[0].family && !own[1].family)) {
+		json_reader_fail(r, "bgp: asn and an address of the gateway's own are needed");
+		return;
+	}
+	add(out, API_TYPE_BGP_ROUTER, &router, sizeof(router));
+	add_service(&router, out);
+	add_deny_all(out);
+	json_array_foreach ((json_t *)json_get_array(&b, "peers"), i, entry)
+		add_provider_peer(entry, &router, out, r);
+}
+
+// The router compares MED among gateways of one AS: who took the slot last wins, whatever the old
+// holder still says.
+static void add_announced(
+	const struct api_slot *slot, const struct ip_addr *addr, struct contribution_list *out)
+{
+	struct api_bgp_network n = {.vrf = API_VRF_UNDERLAY,
+		.held_slot = slot->slot,
+		.prefix = prefix_make(addr, ip_bits(addr)),
+		.kind = API_BGP_NETWORK,
+		.has_med = 1,
+		.med = UINT32_MAX - (uint32_t)slot->epoch};
+
+	if (addr->family != IP_NONE)
+		add(out, API_TYPE_BGP_NETWORK, &n, sizeof(n));
+}
+
+void kinds_add_announced(const struct api_slot *slot, struct contribution_list *out)
+{
+	for (size_t i = 0; i < 2; i++) {
+		add_announced(slot, &slot->pa[i], out);
+		add_announced(slot, &slot->gre_vip[i], out);
+		add_announced(slot, &slot->vip[i], out);
+	}
 }
 
 // -- peers

@@ -68,12 +68,18 @@ static void add_default_route(struct json_reader *r, struct contribution_list *o
 void kind_gateway(struct json_reader *r, struct contribution_list *out)
 {
 	struct api_underlay_addr addrs[GATEWAY_ADDRS] = {0};
-	struct ip_addr gateways[8] = {0};
+	struct ip_addr gateways[8] = {0}, own[2] = {0};
 	uint8_t len = read_underlay(r, addrs);
 	uint8_t gateway_len = json_get_ips(r, "defaultGateways", gateways, 8);
 
-	for (uint8_t i = 0; i < len; i++)
+	for (uint8_t i = 0; i < len; i++) {
+		struct ip_addr *first = &own[addrs[i].addr.family == IP_V6];
+
+		if (first->family == IP_NONE)
+			*first = addrs[i].addr;
 		add(out, API_TYPE_UNDERLAY_ADDR, &addrs[i], sizeof(addrs[i]));
+	}
+	kinds_add_infrastructure(r, own, out);
 	for (uint8_t i = 0; i < gateway_len; i++)
 		add_default_route(r, out, addrs, len, &gateways[i]);
 }
@@ -99,6 +105,8 @@ void kind_slot(struct json_reader *r, struct contribution_list *out)
 	if (!slot.slot)
 		json_reader_fail(r, "slot: missing");
 	add(out, API_TYPE_SLOT, &slot, sizeof(slot));
+	if (slot.active && json_get_bool(r, "announce"))
+		kinds_add_announced(&slot, out);
 }
 
 // A slot behind a public address, which this gateway may have to relay to.

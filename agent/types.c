@@ -155,7 +155,7 @@ const struct desired_type desired_types[] = {
 		.slot_offset = offsetof(struct api_bgp_router, slot)),
 	SPEAKER_TYPE(API_TYPE_BGP_NETWORK, "BGP network", api_bgp_network, DESIRED_BGP,
 		offsetof(struct api_bgp_network, kind),
-		.slot_offset = offsetof(struct api_bgp_network, slot)),
+		.slot_offset = offsetof(struct api_bgp_network, held_slot)),
 	SPEAKER_TYPE(API_TYPE_BGP_PEER, "BGP peer", api_bgp_peer, DESIRED_BGP,
 		offsetof(struct api_bgp_peer, asn),
 		.slot_offset = offsetof(struct api_bgp_peer, slot)),

@@ -166,7 +166,8 @@ struct api_bgp_network {
 	// end of key
 	uint8_t kind; // enum api_bgp_network_kind
 	uint8_t has_med;
-	uint16_t pad2;
+	// Announced while this slot is held; it is for the agent to say so. 0: at any time.
+	uint16_t held_slot;
 	uint32_t med;
 	struct ip_addr next_hop; // IP_NONE: ours
 };

@@ -137,12 +137,34 @@ static bool load_nic_config(const struct translate *t, const char *nic_ref, stru
 
 // -- gateways
 
+#define PROVIDER_PEERS 64 // as many as the model lets through
+
+// In clouds that use it, bgpConfig without peers is common: then there is nobody to speak to.
+static void feed_provider_peers(const struct model_gateway *g, struct plan_gateway *in,
+	struct plan_provider_peer peers[PROVIDER_PEERS])
+{
+	const struct model_gateway_bgp *bgp = g->bgp_config;
+
+	if (!bgp || !bgp->asn)
+		return;
+	for (size_t i = 0; i < bgp->peers.len && in->bgp_peer_len < PROVIDER_PEERS; i++) {
+		const struct model_gateway_peer *x =
+			((struct model_gateway_peer **)bgp->peers.items)[i];
+
+		if (x->address.family && x->asn)
+			peers[in->bgp_peer_len++] = (struct plan_provider_peer){x->address, x->asn};
+	}
+	in->bgp_peer = peers;
+	in->asn = in->bgp_peer_len ? bgp->asn : 0;
+}
+
 static void feed_gateway(struct translate *t, const struct model_path *path)
 {
 	struct loaded l, config = {0}, subnet = {0};
 	char name[MODEL_ID_SIZE], pool[MODEL_ID_SIZE], ref[MODEL_PATH_SIZE];
 	struct plan_underlay underlay = {0};
 	struct plan_gateway in = {.name = name, .pool = pool, .ref = ref};
+	struct plan_provider_peer peers[PROVIDER_PEERS];
 	const struct model_gateway *g;
 
 	if (!load(t, path, &l))
@@ -154,6 +176,7 @@ static void feed_gateway(struct translate *t, const struct model_path *path)
 	model_path_format(&l.res.path, ref);
 	if (g->isthmus)
 		in.l3_port = (uint16_t)g->isthmus->l3_port;
+	feed_provider_peers(g, &in, peers);
 	if (g->network_interfaces && load_nic_config(t, g->network_interfaces->external, &config)) {
 		const struct model_ip_configuration *c = config.properties;
 

@@ -80,6 +80,12 @@ struct plan_underlay {
 #define PLAN_WATCH_INTERVAL_MS 100 // BFD among the gateways of a pool
 #define PLAN_WATCH_MULTIPLIER  3
 
+// A router of the provider that the gateway announces its floating addresses to.
+struct plan_provider_peer {
+	struct ip_addr addr;
+	uint32_t asn;
+};
+
 struct plan_gateway {
 	const char *name, *ref, *pool;
 	enum plan_health health;
@@ -89,6 +95,9 @@ struct plan_gateway {
 	size_t underlay_len;
 	const struct ip_addr *default_gateway;
 	size_t default_gateway_len;
+	uint32_t asn; // of its own towards them; 0: it speaks no BGP
+	const struct plan_provider_peer *bgp_peer;
+	size_t bgp_peer_len;
 };
 
 // A virtual gateway: one VRF.

@@ -165,7 +165,7 @@ struct gateway *gateway_get(struct plan *p, const char *name)
 
 static void gateway_clear_input(struct plan_gateway *in)
 {
-	copy_free(in->name, in->ref, in->pool, in->underlay, in->default_gateway);
+	copy_free(in->name, in->ref, in->pool, in->underlay, in->default_gateway, in->bgp_peer);
 	*in = (struct plan_gateway){0};
 }
 
@@ -178,6 +178,7 @@ static void gateway_copy_input(struct plan_gateway *to, const struct plan_gatewa
 	to->underlay = copy_bytes(in->underlay, in->underlay_len * sizeof(*in->underlay));
 	to->default_gateway = copy_bytes(
 		in->default_gateway, in->default_gateway_len * sizeof(*in->default_gateway));
+	to->bgp_peer = copy_bytes(in->bgp_peer, in->bgp_peer_len * sizeof(*in->bgp_peer));
 }
 
 // Whether a gateway is alone in its pool is told to it, and where the others are.
@@ -230,7 +231,7 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 	struct gateway *g = gateway_get(p, in->name);
 	bool known = g->defined;
 	enum plan_health health = g->in.health;
-	bool drain = g->in.drain;
+	bool drain = g->in.drain, announces = g->in.asn;
 	uint16_t l3_port = g->in.l3_port;
 	struct slot *s;
 
@@ -253,6 +254,9 @@ void plan_set_gateway(struct plan *p, const struct plan_gateway *in)
 	if (l3_port != g->in.l3_port)
 		TAILQ_FOREACH (s, &g->held, of_holder)
 			slot_l3_port_changed(p, s);
+	if (announces != (g->in.asn != 0))
+		TAILQ_FOREACH (s, &g->pool->slots, of_pool)
+			plan_queue(p, WORK_SLOT, &s->todo);
 	plan_queue(p, WORK_GATEWAY, &g->todo);
 }
 
@@ -359,6 +363,21 @@ void gateway_free(struct plan *p, struct gateway *g)
 	free(g);
 }
 
+static void write_bgp(struct text *t, const struct gateway *g)
+{
+	text_open(t, "bgp", '{');
+	text_u64(t, "asn", g->in.asn);
+	text_open(t, "peers", '[');
+	for (size_t i = 0; i < g->in.bgp_peer_len; i++) {
+		text_open(t, NULL, '{');
+		text_ip(t, "address", &g->in.bgp_peer[i].addr);
+		text_u64(t, "asn", g->in.bgp_peer[i].asn);
+		text_close(t, '}');
+	}
+	text_close(t, ']');
+	text_close(t, '}');
+}
+
 static void write_gateway(struct plan *p, const struct gateway *g)
 {
 	struct text *t = &p->text;
@@ -387,6 +406,8 @@ static void write_gateway(struct plan *p, const struct gateway *g)
 	text_close(t, ']');
 	text_ips(t, "defaultGateways", g->in.default_gateway, g->in.default_gateway_len);
 	text_u64(t, "l3Port", g->in.l3_port);
+	if (g->in.asn)
+		write_bgp(t, g);
 	text_close(t, '}');
 }
 

@@ -302,6 +302,8 @@ static void write_slot(struct plan *p, const struct slot *s, const struct gatewa
 	text_ips(t, "vip", s->vip, 2);
 	if (vip_used(s, vip))
 		text_ips(t, "vipUsed", vip, 2);
+	if (g->in.asn)
+		text_bool(t, "announce", true);
 	if (g == s->old_holder && !hands_over)
 		text_ip(t, "relayTo", s->pa[0].family ? &s->pa[0] : &s->pa[1]);
 	text_close(t, '}');

@@ -90,6 +90,7 @@ static void by_protocol(struct worker *w, struct rte_mbuf *m, uint8_t protocol)
 	case IP_PROTO_ESP: node_push(w, NODE_ESP_IN, m); break;
 	case IP_PROTO_IPIP:
 	case IP_PROTO_IP6IN: node_push(w, NODE_RELAY_IN, m); break;
+	case IP_PROTO_TCP: // the provider's routers' BGP
 	case IP_PROTO_ICMP:
 	case IP_PROTO_ICMP6: node_push(w, NODE_LOCAL, m); break;
 	default: packet_drop(w, m, DROP_UNDERLAY_PROTOCOL); break;

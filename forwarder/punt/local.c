@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Packets for the gateway itself. Echo requests are answered here, in the underlay and in tenants'
-// networks; TCP and UDP of a tenant go to the TUN in its VRF's namespace. Data starts at the IP
-// header; meta.vrf 0 is the underlay.
+// networks; TCP and UDP of a tenant go to the TUN in its VRF's namespace, and BGP of the provider's
+// routers with the gateway's own address to that of the underlay. Data starts at the IP header;
+// meta.vrf 0 is the underlay.
 
 #include "arp/tenant_reply.h"
 #include "bfd/peers.h"
 #include "control.h"
 #include "graph.h"
 #include "ip/wire.h"
+#include "punt/tun.h"
 #include "rcu.h"
 #include "vrf/vrf.h"
 #include "worker.h"
+
+#define BGP_PORT 179
+#define TCP_SIZE 20
 
 #define ICMP4_ECHO  8
 #define ICMP4_REPLY 0
@@ -110,11 +115,36 @@ static bool is_bfd(const struct rte_mbuf *m)
 	return udp->dst == be16(BFD_PORT) || udp->dst == be16(BFD_PORT_MULTIHOP);
 }
 
+// TCP from or to port 179, whole, to an address that does not float.
+static bool is_provider_bgp(const struct rte_mbuf *m, const struct packet_meta *meta)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v4 = ip[0] >> 4 == 4;
+	uint16_t header = v4 ? (uint16_t)((ip[0] & 0xf) * 4) : IP6_SIZE;
+	const uint16_t *ports = (const uint16_t *)(const void *)(ip + header);
+
+	if (meta->slot || ip[v4 ? 9 : 6] != IP_PROTO_TCP ||
+		rte_pktmbuf_data_len(m) < header + TCP_SIZE)
+		return false;
+	if (v4 && load16(ip + 6) & be16(IP4_FRAG_MASK))
+		return false;
+	return load16(&ports[0]) == be16(BGP_PORT) || load16(&ports[1]) == be16(BGP_PORT);
+}
+
+static bool has_tun(const struct rte_mbuf *m, const struct packet_meta *meta)
+{
+	const struct vrf_fwd *v;
+
+	if (!meta->vrf)
+		return atomic_load_explicit(&tun_underlay, memory_order_relaxed) &&
+		       is_provider_bgp(m, meta);
+	v = rcu_load(&vrf_fwd_table[meta->vrf]);
+	return v && v->has_tun;
+}
+
 static void punt(struct worker *w, struct rte_mbuf *m, const struct packet_meta *meta)
 {
-	const struct vrf_fwd *v = meta->vrf ? rcu_load(&vrf_fwd_table[meta->vrf]) : NULL;
-
-	if (!v || !v->has_tun)
+	if (!has_tun(m, meta))
 		packet_drop(w, m, meta->vrf ? DROP_PUNT_NO_TUN : DROP_UNDERLAY_PROTOCOL);
 	else if (!control_push(w, CONTROL_PUNT_TUN, m))
 		packet_drop(w, m, DROP_PUNT_QUEUE_FULL);

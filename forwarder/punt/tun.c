@@ -9,16 +9,44 @@
 #include <unistd.h>
 
 #include "graph.h"
+#include "ip/wire.h"
 #include "objects.h"
+#include "offload.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "worker.h"
 
 #define READ_BATCH 64 // packets of one TUN before the others get their turn
 #define READ_SIZE  9216
 
+#define RECENT_DESTS 16 // next hops of the underlay kept resolved
+
 static struct event_base *tun_base;
+
+atomic_bool tun_underlay;
+static struct vrf underlay = {.tun_fd = -1}; // for its TUN alone
+static struct underlay_dest *recent[RECENT_DESTS];
+static unsigned recent_next;
+
+static struct vrf *tun_vrf(uint32_t id)
+{
+	return id == API_VRF_UNDERLAY ? &underlay : vrf_find(id);
+}
+
+static const struct vrf *tun_vrf_by_index(uint32_t index)
+{
+	return index ? vrf_by_index(index) : &underlay;
+}
+
+static void tun_refresh(struct vrf *v)
+{
+	if (v == &underlay)
+		atomic_store(&tun_underlay, v->tun_fd >= 0);
+	else
+		vrf_refresh(v);
+}
 
 int tun_init(struct event_base *base)
 {
@@ -28,8 +56,10 @@ int tun_init(struct event_base *base)
 
 void tun_punt(struct rte_mbuf *m)
 {
-	const struct vrf *v = vrf_by_index(packet_meta(m)->vrf);
+	const struct vrf *v = tun_vrf_by_index(packet_meta(m)->vrf);
 
+	// A sender on this machine may have left its checksum to hardware.
+	packet_csum_complete(m);
 	// The kernel's queue may be full; then the packet is lost as on any link.
 	if (v && v->tun_fd >= 0 && m->nb_segs == 1)
 		(void)!write(v->tun_fd, rte_pktmbuf_mtod(m, const void *), rte_pktmbuf_data_len(m));
@@ -60,6 +90,36 @@ static struct rte_mbuf *read_one(const struct vrf *v)
 	return m;
 }
 
+// From the gateway's own address only; the neighbour is the underlay's routes' to find.
+static bool underlay_send(struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v4 = ip[0] >> 4 == 4;
+	struct ip_addr src, dst;
+	struct underlay_dest *dest, **keep;
+
+	if (rte_pktmbuf_data_len(m) < (v4 ? IP4_SIZE : IP6_SIZE))
+		return false;
+	src = ip_from_bytes(v4 ? IP_V4 : IP_V6, ip + (v4 ? 12 : 8));
+	dst = ip_from_bytes(v4 ? IP_V4 : IP_V6, ip + (v4 ? 16 : 24));
+	if (underlay_find(&src).kinds != UNDERLAY_OWN)
+		return false;
+	dest = underlay_dest_get(&dst);
+	if (!dest)
+		return false;
+	keep = &recent[recent_next++ % RECENT_DESTS];
+	if (*keep)
+		underlay_dest_put(*keep);
+	*keep = dest;
+	packet_meta(m)->out = underlay_dest_hop(dest);
+	return worker_inject(0, NODE_HOP_OUT, m);
+}
+
+static bool send_on(const struct vrf *v, struct rte_mbuf *m)
+{
+	return v == &underlay ? underlay_send(m) : worker_inject(0, NODE_IP_FORWARD, m);
+}
+
 static void readable(evutil_socket_t fd, short what, void *arg)
 {
 	const struct vrf *v = arg;
@@ -69,7 +129,7 @@ static void readable(evutil_socket_t fd, short what, void *arg)
 
 		if (!m)
 			return;
-		if (!worker_inject(0, NODE_IP_FORWARD, m))
+		if (!send_on(v, m))
 			rte_pktmbuf_free(m);
 	}
 }
@@ -85,13 +145,13 @@ static void tun_close(struct vrf *v)
 	v->tun_fd = -1;
 	v->tun_name[0] = 0;
 	v->users--;
-	vrf_refresh(v);
+	tun_refresh(v);
 }
 
 static int set(void *ctx, const void *object, size_t size, int fd, struct api_error *ret_error)
 {
 	const struct api_tun *o = object;
-	struct vrf *v = vrf_find(o->vrf);
+	struct vrf *v = tun_vrf(o->vrf);
 
 	if (!v || !memchr(o->name, 0, sizeof(o->name))) {
 		close(fd);
@@ -113,14 +173,14 @@ static int set(void *ctx, const void *object, size_t size, int fd, struct api_er
 		v->tun_event = event_new(tun_base, fd, EV_READ | EV_PERSIST, readable, v);
 		event_add(v->tun_event, NULL);
 	}
-	vrf_refresh(v);
+	tun_refresh(v);
 	return API_CHANGED;
 }
 
 static int del(void *ctx, const void *key, struct api_error *ret_error)
 {
 	const struct api_tun *o = key;
-	struct vrf *v = vrf_find(o->vrf);
+	struct vrf *v = tun_vrf(o->vrf);
 
 	if (!v || v->tun_fd < 0)
 		return API_UNCHANGED;
@@ -134,7 +194,7 @@ static int dump(void *ctx, const void *filter, struct api_emit *emit)
 	uint64_t *cursor = api_emit_cursor(emit);
 
 	for (uint32_t i = (uint32_t)*cursor; i < VRF_MAX; i++) {
-		const struct vrf *v = vrf_by_index(i);
+		const struct vrf *v = tun_vrf_by_index(i);
 		struct api_tun out = {0};
 		int r;
 
@@ -155,6 +215,12 @@ void tun_fini(void)
 	for (uint32_t i = 0; i < VRF_MAX; i++)
 		if (vrf_by_index(i))
 			tun_close(vrf_by_index(i));
+	tun_close(&underlay);
+	for (unsigned i = 0; i < RECENT_DESTS; i++) {
+		if (recent[i])
+			underlay_dest_put(recent[i]);
+		recent[i] = NULL;
+	}
 }
 
 static const struct api_handler handlers[] = {
