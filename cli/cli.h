@@ -30,7 +30,8 @@ struct cli {
 	const char *file;     // -f
 	const char *wait_for; // --for
 	double timeout_s;
-	const char *view; // bgp routes; NULL: not given
+	const char *peer_config; // doctor
+	const char *view;        // bgp routes; NULL: not given
 	const char *vrf;
 	long count;
 	long conn, rate, size; // gw capture
@@ -55,6 +56,8 @@ int cmd_delete(struct cli *cli);
 int cmd_wait(struct cli *cli);
 int cmd_export_peer(struct cli *cli);
 int cmd_doctor(struct cli *cli);
+// The connection that is named, as GET shows it, or what -f holds.
+int cli_read_connection(struct cli *cli, json_t **ret);
 int cmd_bgp(struct cli *cli);
 int cmd_drain(struct cli *cli);
 int cmd_undrain(struct cli *cli);

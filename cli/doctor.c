@@ -12,6 +12,7 @@
 #include "gw.h"
 #include "ike.h"
 #include "ike_json.h"
+#include "peer_compare.h"
 #include "sync.h"
 #include "xmalloc.h"
 
@@ -75,14 +76,58 @@ int gw_doctor(struct cli *cli, struct api_sync *s)
 	return ret == -ENOENT ? CLI_NOT_FOUND : ret < 0 ? CLI_FAILED : CLI_OK;
 }
 
+#define PEER_CONFIG_MAX 65536
+
+// A pasted configuration of the far end against ours: what would disagree, before anything is sent.
+static int doctor_compare(struct cli *cli)
+{
+	static char config[PEER_CONFIG_MAX + 1];
+	FILE *f = strcmp(cli->peer_config, "-") != 0 ? fopen(cli->peer_config, "r") : stdin;
+	json_t *resource = NULL, *verdicts, *v;
+	char err[256];
+	size_t i;
+	int rc;
+
+	if (!f)
+		return cli_fail(CLI_FAILED, "%s: %s", cli->peer_config, strerror(errno));
+	config[fread(config, 1, PEER_CONFIG_MAX, f)] = '\0';
+	if (f != stdin)
+		fclose(f);
+	rc = cli_read_connection(cli, &resource);
+	if (rc)
+		return rc;
+	verdicts = peer_compare(resource, config, err, sizeof(err));
+	json_decref(resource);
+	explicit_bzero(config, sizeof(config)); // it may hold the secret
+	if (!verdicts)
+		return cli_fail(CLI_FAILED, "%s: %s", cli->peer_config, err);
+	if (cli->output == CLI_JSON)
+		cli_print_json(verdicts);
+	else if (!json_array_size(verdicts))
+		puts("nothing wrong here: the peer's configuration agrees with this connection");
+	json_array_foreach (verdicts, i, v) {
+		if (cli->output != CLI_JSON)
+			printf("%zu. %s\n", i + 1,
+				json_string_value(json_object_get(v, "verdict")));
+	}
+	json_decref(verdicts);
+	return CLI_OK;
+}
+
 int cmd_doctor(struct cli *cli)
 {
 	struct cli_target target;
 	struct rest_answer a;
 	json_t *nothing = json_object();
 	char *path;
-	int rc = cli_target_parse("networkConnection", cli->argv[0], &target);
+	int rc;
 
+	if (cli->peer_config) {
+		json_decref(nothing);
+		return doctor_compare(cli);
+	}
+	rc = cli->argc ? cli_target_parse("networkConnection", cli->argv[0], &target)
+		       : cli_fail(CLI_USAGE, "name a connection, as GATEWAY/CONNECTION");
 	if (rc) {
 		json_decref(nothing);
 		return rc;

@@ -6,7 +6,7 @@
 #include "cli.h"
 #include "export_peer.h"
 
-static int read_resource(struct cli *cli, json_t **ret)
+int cli_read_connection(struct cli *cli, json_t **ret)
 {
 	struct cli_target target;
 	json_error_t error;
@@ -36,7 +36,7 @@ int cmd_export_peer(struct cli *cli)
 			fprintf(stderr, "%s%s", i ? "|" : "isthmus: --for ", peer_products[i]);
 		return cli_fail(CLI_USAGE, " is needed");
 	}
-	rc = read_resource(cli, &resource);
+	rc = cli_read_connection(cli, &resource);
 	if (rc)
 		return rc;
 	// All or nothing: half a configuration must not be pasted.

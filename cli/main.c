@@ -21,7 +21,8 @@ const struct cli_command cli_commands[] = {
 	{"delete", "KIND NAME", "delete one resource", cmd_delete, 1, 2},
 	{"wait", "KIND NAME [--for=MEMBER=VALUE|delete]", "wait until a resource is so", cmd_wait,
 		1, 2},
-	{"doctor", "GATEWAY/CONNECTION", "say why an IPsec connection is not up", cmd_doctor, 1, 1},
+	{"doctor", "GATEWAY/CONNECTION [--peer-config=FILE]",
+		"say why an IPsec connection is not up", cmd_doctor, 0, 1},
 	{"export-peer", "GATEWAY/CONNECTION --for PRODUCT",
 		"print what the far end of an IPsec connection needs", cmd_export_peer, 0, 1},
 	{"bgp", "routes GATEWAY[/ROUTER[/PEER]] [--view=VIEW]",
@@ -50,6 +51,7 @@ static const struct option options[] = {
 	{"for", required_argument, NULL, 'F'},
 	{"timeout", required_argument, NULL, 't'},
 	{"wait", no_argument, NULL, 'w'},
+	{"peer-config", required_argument, NULL, 'P'},
 	{"view", required_argument, NULL, 'W'},
 	{"vrf", required_argument, NULL, 'v'},
 	{"count", required_argument, NULL, 'n'},
@@ -77,6 +79,7 @@ static const char options_help[] =
 	"                           export-peer: strongswan, libreswan, cisco-ios,\n"
 	"                           juniper, fortios, vyos, mikrotik, windows-rras, azure\n"
 	"      --dry-run, --apply   rebalance: only say what would move; move it\n"
+	"      --peer-config FILE   doctor: compare with this swanctl.conf of the far end\n"
 	"      --view VIEW          bgp routes: received, rejected, advertised or best\n"
 	"  -t, --timeout SECONDS    of waiting (default 60)\n"
 	"      --socket PATH        gw: another daemon's socket\n"
@@ -211,6 +214,7 @@ static int read_option(struct cli *cli, int option, bool *help)
 	case 'w': cli->wait = true; return 0;
 	case 'd': cli->dry_run = true; return 0;
 	case 'a': cli->apply = true; return 0;
+	case 'P': cli->peer_config = optarg; return 0;
 	case 'W': cli->view = optarg; return 0;
 	case 'v': cli->vrf = optarg; return 0;
 	case 'n': cli->count = strtol(optarg, NULL, 10); return 0;
