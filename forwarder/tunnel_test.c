@@ -235,6 +235,77 @@ static void a_moved_slots_packets_are_relayed(void **state)
 	testbed_put(&r);
 }
 
+// A connection that is known here, of a slot that another gateway holds.
+static void set_elsewhere(struct kit *k, uint64_t epoch, bool active)
+{
+	struct api_slot slot = {.slot = 2,
+		.active = active,
+		.epoch = epoch,
+		.iv_epoch = epoch,
+		.pa = {frame_addr("10.0.0.12")},
+		.gre_vip = {frame_addr("10.0.0.12")}};
+
+	assert_true(kit_set(API_TYPE_SLOT, &slot, sizeof(slot)) >= 0);
+	kit_control(k);
+}
+
+static void a_connection_of_a_slot_held_elsewhere_is_reached_over_the_overlay(void **state)
+{
+	struct kit *k = *state;
+	struct api_tenant_slot there = {.vrf = 1,
+		.slot = 2,
+		.mac = {{2, 0, 0, 0, 0, 0xa2}},
+		.vni = kit_vni(0),
+		.pa = {frame_addr("10.0.0.12")}};
+	struct api_conn conn = k->gre[0];
+	struct api_route route = {.vrf = 1,
+		.source = API_ROUTE_STATIC,
+		.preference = 1,
+		.path_count = 1,
+		.path[0] = {.type = API_PATH_CONN, .id = 900}};
+	struct testbed_result r;
+	const uint8_t *p;
+
+	there.vrf = route.vrf = conn.vrf;
+	set_elsewhere(k, 5, false);
+	conn.conn = 900;
+	conn.slot = 2;
+	conn.local = frame_addr("10.0.0.12");
+	assert_true(kit_set(API_TYPE_TENANT_SLOT, &there, sizeof(there)) >= 0);
+	assert_true(kit_set(API_TYPE_CONN, &conn, sizeof(conn)) >= 0);
+	assert_int_equal(prefix_parse("99.0.0.0/8", &route.prefix), 0);
+	assert_true(kit_set(API_TYPE_ROUTE, &route, offsetof(struct api_route, path[1])) >= 0);
+	kit_control(k);
+	kit_arp_reply(k, 0, 0, 0x0a00000c);
+	kit_control(k);
+	while (kit_take(k, &r))
+		testbed_put(&r);
+	for (int back = 0; back < 2; back++) {
+		if (back) { // the source, gone and come: what goes over it is built again
+			kit_set_slot(k, 7, false);
+			kit_set_slot(k, 8, true);
+			kit_arp_reply(k, 0, 0, 0x0a00000c);
+			while (kit_take(k, &r))
+				testbed_put(&r);
+		}
+		kit_from_gre(k, 0, kit_gre_key(0), KIT_SITE, 0x63010203, 64);
+		assert_true(kit_take_tx(k, &r));
+		p = testbed_bytes(&r, &(size_t){0});
+		assert_int_equal(be16(load16(p + 36)), UDP_PORT_VXLAN);
+		assert_int_equal(be32(load32(p + 30)), 0x0a00000c);
+		assert_int_equal(p[50 + 5], 0xa2);
+		testbed_put(&r);
+	}
+	set_elsewhere(k, 9, true); // now it is here
+	while (kit_take(k, &r))
+		testbed_put(&r);
+	kit_from_gre(k, 0, kit_gre_key(0), KIT_SITE, 0x63010203, 64);
+	assert_true(kit_take_tx(k, &r));
+	p = testbed_bytes(&r, &(size_t){0});
+	assert_int_equal(p[14 + 9], IP_PROTO_GRE);
+	testbed_put(&r);
+}
+
 static void send_relayed(struct kit *k, unsigned times, const char *by)
 {
 	struct ip_addr from = frame_addr(by), to = ip_from_v4(KIT_OWN);
@@ -289,6 +360,7 @@ int main(void)
 		kit_test(nvgre_keeps_tenants_and_encapsulations_apart),
 		kit_test(nvgre_carries_dscp_and_congestion_marks),
 		kit_test(a_moved_slots_packets_are_relayed),
+		kit_test(a_connection_of_a_slot_held_elsewhere_is_reached_over_the_overlay),
 		kit_test(a_relayed_packet_is_taken_as_if_direct),
 		kit_test(nothing_is_relayed_twice),
 		kit_test(a_stranger_may_not_relay),

@@ -22,6 +22,7 @@
 #include "route/route.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "subnet/subnet.h"
 #include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "worker.h"
@@ -195,6 +196,11 @@ struct adj *conn_adj_new(uint32_t id, uint32_t vrf, const struct ip_addr *via, u
 		return adj_new_drop(DROP_CONN_DOWN);
 	if (c->vrf->index != vrf)
 		return adj_new_drop(DROP_CONN_CROSS_VRF);
+	if (!*weight)
+		*weight = c->api.weight;
+	// Known here because this gateway may take its slot, or had it: it is reached where it is.
+	if (refusal(c) == DROP_SLOT_INACTIVE)
+		return tenant_slot_adj_new(vrf, c->api.slot);
 	if (refusal(c))
 		return adj_new_drop(refusal(c));
 	if (c->is_down)
@@ -213,8 +219,6 @@ struct adj *conn_adj_new(uint32_t id, uint32_t vrf, const struct ip_addr *via, u
 	adj->conn = c->index;
 	adj->slot = c->api.slot;
 	adj->meter = c->meter_out;
-	if (!*weight)
-		*weight = c->api.weight;
 	return adj;
 }
 

@@ -54,7 +54,8 @@ struct nexthop {
 	uint32_t refs;
 	bool resolving; // guards against paths that lead back here
 	struct rest_link rests[API_ROUTE_PATHS];
-	struct nexthop_key key; // only len paths are kept
+	struct rest_link slot_rests[API_ROUTE_PATHS]; // a connection's slot, while held elsewhere
+	struct nexthop_key key;                       // only len paths are kept
 };
 
 static struct map nexthops, rests;
@@ -259,22 +260,41 @@ static bool rest_key_of(const struct nexthop *n, const struct api_path *p, struc
 	}
 }
 
+static void link_join(struct nexthop *n, struct rest_link *l, const struct rest_key *key)
+{
+	struct rest *rest = map_find(&rests, key, sizeof(*key));
+
+	if (!rest) {
+		rest = xcalloc(1, sizeof(*rest));
+		rest->key = *key;
+		map_set(&rests, &rest->key, sizeof(rest->key), rest);
+	}
+	l->rest = rest;
+	l->nexthop = n;
+	LIST_INSERT_HEAD(&rest->links, l, link);
+}
+
 static void rest_join(struct nexthop *n, unsigned i)
 {
 	struct rest_key key;
-	struct rest *rest;
 
-	if (!rest_key_of(n, &n->key.paths[i], &key))
+	if (rest_key_of(n, &n->key.paths[i], &key))
+		link_join(n, &n->rests[i], &key);
+}
+
+// A connection stays in its slot for life; it may be told after its routes.
+static void slot_rest_join(struct nexthop *n, unsigned i)
+{
+	const struct conn *c;
+	struct rest_key key;
+
+	if (n->slot_rests[i].rest || n->key.paths[i].type != API_PATH_CONN)
 		return;
-	rest = map_find(&rests, &key, sizeof(key));
-	if (!rest) {
-		rest = xcalloc(1, sizeof(*rest));
-		rest->key = key;
-		map_set(&rests, &rest->key, sizeof(rest->key), rest);
-	}
-	n->rests[i].rest = rest;
-	n->rests[i].nexthop = n;
-	LIST_INSERT_HEAD(&rest->links, &n->rests[i], link);
+	c = conn_find(n->key.paths[i].id);
+	if (!c)
+		return;
+	key = (struct rest_key){NEXTHOP_ON_TENANT_SLOT, n->key.vrf, conn_api(c)->slot};
+	link_join(n, &n->slot_rests[i], &key);
 }
 
 static void rest_leave(struct rest_link *l)
@@ -300,6 +320,8 @@ static void resolve_all(const struct rest *rest)
 
 	LIST_FOREACH(l, &rest->links, link)
 	{
+		for (unsigned i = 0; i < l->nexthop->key.len; i++)
+			slot_rest_join(l->nexthop, i);
 		resolve(l->nexthop);
 		via_again(l->nexthop->key.vrf, l->nexthop->index, VIA_DEPTH);
 	}
@@ -388,8 +410,10 @@ struct nexthop *nexthop_get(uint32_t vrf, const struct api_path *paths, unsigned
 	memset(by_index + had, 0, (by_index_cap - had) * sizeof(struct nexthop *));
 	by_index[index] = n;
 	map_set(&nexthops, &n->key, key_size(len), n);
-	for (unsigned i = 0; i < len; i++)
+	for (unsigned i = 0; i < len; i++) {
 		rest_join(n, i);
+		slot_rest_join(n, i);
+	}
 	resolve(n);
 	return n;
 }
@@ -398,8 +422,10 @@ void nexthop_put(struct nexthop *n)
 {
 	if (!n || --n->refs)
 		return;
-	for (unsigned i = 0; i < n->key.len; i++)
+	for (unsigned i = 0; i < n->key.len; i++) {
 		rest_leave(&n->rests[i]);
+		rest_leave(&n->slot_rests[i]);
+	}
 	map_del(&nexthops, &n->key, key_size(n->key.len));
 	by_index[n->index] = NULL;
 	adj_index_free(n->index);
