@@ -283,19 +283,80 @@ static void note_child_up(struct api_ike_state *s, void *ctx)
 	describe(s->child_proposal, sizeof(s->child_proposal), child->get_proposal(child));
 }
 
+// ctx: how many child SAs the IKE_SA has left. One that was rekeyed may be left alone with the
+// traffic: its peer gave up the rekeying and deleted what came of it.
 static void note_child_down(struct api_ike_state *s, void *ctx)
 {
-	if (s->child_count && !--s->child_count) {
+	const uint32_t *left = ctx;
+
+	if (!s->child_count)
+		return;
+	s->child_count--;
+	if (s->child_count < *left)
+		s->child_count = *left;
+	if (!s->child_count) {
 		s->state = API_IKE_DOWN;
 		s->up_s = 0;
 	}
 }
 
+static void note_nothing_left(struct api_ike_state *s, void *ctx)
+{
+	if (s->child_count)
+		s->child_count = 1;
+	note_child_down(s, &(uint32_t){0});
+}
+
+static bool is_installed(child_sa_t *child)
+{
+	switch (child->get_state(child)) {
+	case CHILD_INSTALLED:
+	case CHILD_UPDATING:
+	case CHILD_REKEYING:
+	case CHILD_REKEYED: return true;
+	default: return false;
+	}
+}
+
+static uint32_t children_beside(ike_sa_t *sa, child_sa_t *gone)
+{
+	enumerator_t *all = sa->create_child_sa_enumerator(sa);
+	child_sa_t *child;
+	uint32_t count = 0;
+
+	while (all->enumerate(all, &child))
+		count += child != gone && is_installed(child);
+	all->destroy(all);
+	return count;
+}
+
+static int ike_sas_of(uint32_t conn)
+{
+	linked_list_t *all = conn_ike_sas(conn);
+	int count = all->get_count(all);
+
+	all->destroy_offset(all, offsetof(ike_sa_id_t, destroy));
+	return count;
+}
+
 METHOD(listener_t, child_updown, bool, listener_t *this, ike_sa_t *sa, child_sa_t *child, bool up)
 {
-	conn_state_update(conn_of_sa(sa), up ? note_child_up : note_child_down, child);
+	uint32_t left = up ? 0 : children_beside(sa, child);
+
+	conn_state_update(conn_of_sa(sa), up ? note_child_up : note_child_down,
+		up ? (void *)child : (void *)&left);
 	if (up)
 		dial_settled(conn_of_sa(sa));
+	return TRUE;
+}
+
+// The end of one that was rekeyed is no event of child_updown.
+METHOD(listener_t, child_state_change, bool, listener_t *this, ike_sa_t *sa, child_sa_t *child,
+	child_sa_state_t state)
+{
+	if (sa && state == CHILD_DELETED && !children_beside(sa, child) &&
+		ike_sas_of(conn_of_sa(sa)) <= 1)
+		conn_state_update(conn_of_sa(sa), note_nothing_left, NULL);
 	return TRUE;
 }
 
@@ -317,6 +378,8 @@ METHOD(listener_t, ike_state_change, bool, listener_t *this, ike_sa_t *sa, ike_s
 		conn_ike_sa_add(conn_of_sa(sa), sa->get_id(sa));
 	if (state == IKE_DESTROYING) {
 		conn_ike_sa_del(conn_of_sa(sa), sa->get_id(sa));
+		if (!ike_sas_of(conn_of_sa(sa)))
+			conn_state_update(conn_of_sa(sa), note_nothing_left, NULL);
 		dial_settled(conn_of_sa(sa));
 		dial_later(prove_shown_to(sa));
 	}
@@ -335,6 +398,7 @@ listener_t *listener_get(void)
 		.ike_rekey = _ike_rekey,
 		.ike_state_change = _ike_state_change,
 		.child_updown = _child_updown,
+		.child_state_change = _child_state_change,
 		.child_rekey = _child_rekey,
 	};
 
