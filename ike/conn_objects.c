@@ -64,6 +64,10 @@ static auth_cfg_t *make_auth(const struct api_ike_conn *w, bool local)
 	return auth;
 }
 
+// A rekeying that the peer had no time for is tried again after up to 15 s, and its messages may be
+// lost: an IKE_SA is not given up before.
+#define IKE_OVER_MIN_S 30
+
 peer_cfg_t *conn_make_peer_cfg(const struct api_ike_conn *w, ike_cfg_t *ike)
 {
 	char name[CONN_NAME_SIZE];
@@ -74,7 +78,7 @@ peer_cfg_t *conn_make_peer_cfg(const struct api_ike_conn *w, ike_cfg_t *ike)
 		.keyingtries = 0,
 		.rekey_time = life - life / 10,
 		.jitter_time = life / 10,
-		.over_time = life / 10,
+		.over_time = life / 10 > IKE_OVER_MIN_S ? life / 10 : IKE_OVER_MIN_S,
 		.no_mobike = w->flags & API_IKE_F_NO_MOBIKE,
 		.dpd = w->dpd_s,
 		.if_id_in = w->conn,
