@@ -101,10 +101,10 @@ static void by_protocol(struct worker *w, struct rte_mbuf *m, uint8_t protocol)
 static bool is_shared(const struct rte_mbuf *m)
 {
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool is_v6 = ip[0] >> 4 == 6;
 
-	if (!(packet_meta(m)->flags & PACKET_F_RELAYED))
-		return false;
-	return ip[0] >> 4 == 4 ? vip_is_used4(load32(ip + 16)) : vip_is_used6(ip + 24);
+	return packet_meta(m)->flags & PACKET_F_RELAYED &&
+	       vip_is_used(ip + (is_v6 ? 24 : 16), is_v6);
 }
 
 // Ours, and on the link it lives on.

@@ -11,17 +11,14 @@
 #include "punt.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "underlay/recent.h"
 #include "underlay/underlay.h"
 #include "vip/vip.h"
 #include "worker.h"
 
-// Destinations of late answers, kept so that their hop outlives the packets on their way to it.
-#define RECENT_DESTS 1024
-
 static struct {
 	struct api_server *server;
-	struct underlay_dest *recent[RECENT_DESTS];
-	unsigned next;
+	struct underlay_recent recent;
 	uint64_t counter; // IPv4 identification
 } ike;
 
@@ -33,9 +30,7 @@ int ike_punt_init(void)
 
 void ike_punt_fini(void)
 {
-	for (unsigned i = 0; i < RECENT_DESTS; i++)
-		if (ike.recent[i])
-			underlay_dest_put(ike.recent[i]);
+	underlay_recent_fini(&ike.recent);
 	memset(&ike, 0, sizeof(ike));
 	ike_peers_fini();
 }
@@ -74,7 +69,7 @@ void ike_punt(struct rte_mbuf *m)
 
 static int send(const struct api_punt *d, struct api_error *ret_error)
 {
-	struct underlay_dest *dest = underlay_dest_get(&d->dst), **keep;
+	struct underlay_dest *dest = underlay_dest_get(&d->dst);
 	const struct datagram out = {.src = d->src,
 		.dst = d->dst,
 		.src_port = d->src_port,
@@ -86,10 +81,7 @@ static int send(const struct api_punt *d, struct api_error *ret_error)
 
 	if (!dest)
 		return refuse(ret_error, -ENOBUFS, "dst: no next hop left");
-	keep = &ike.recent[ike.next++ % RECENT_DESTS];
-	if (*keep)
-		underlay_dest_put(*keep);
-	*keep = dest;
+	underlay_recent_keep(&ike.recent, dest);
 	if (datagram_header_size(&out) + d->size > underlay_dest_mtu(dest))
 		return refuse(ret_error, -EMSGSIZE,
 			"size: larger than the link's MTU of %u; fragment in IKE (RFC 7383)",

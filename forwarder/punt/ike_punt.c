@@ -9,7 +9,7 @@
 #include "graph.h"
 #include "ike.h"
 #include "ip/wire.h"
-#include "underlay/underlay.h"
+#include "underlay/addr_count.h"
 #include "vip/vip.h"
 #include "worker.h"
 
@@ -31,30 +31,15 @@ static bool is_ike(const struct rte_mbuf *m, const struct udp_hdr *udp)
 #define STRANGERS_PER_S 500
 #define STRANGERS_BURST 100
 
-static struct table peers; // remote addresses of connections: how many name each
+static struct table peers; // remote addresses of connections, counted
 static struct {
 	uint64_t tat_ns; // worker: rw
 	uint64_t unused[7];
 } strangers[WORKER_MAX];
 
-static struct table_key peer_key(const uint8_t *addr, bool is_v6)
-{
-	struct ip_addr_words w;
-
-	if (!is_v6)
-		return underlay_key4(load32(addr));
-	w = ip6_words(addr);
-	return (struct table_key){w.hi, w.lo};
-}
-
 void ike_peer(const struct ip_addr *remote, int by)
 {
-	struct table_key key;
-
-	if (remote->family == IP_NONE)
-		return;
-	key = peer_key(remote->bytes, remote->family == IP_V6);
-	table_set(&peers, key, table_find(&peers, key) + (uint64_t)(int64_t)by);
+	addr_count(&peers, remote, by);
 }
 
 int ike_peers_init(void)
@@ -83,7 +68,7 @@ static bool is_known_peer(const struct rte_mbuf *m)
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 	bool is_v6 = *ip >> 4 == 6;
 
-	return table_find(&peers, peer_key(ip + (is_v6 ? 8 : 12), is_v6)) != 0;
+	return addr_is_counted(&peers, ip + (is_v6 ? 8 : 12), is_v6);
 }
 
 static bool may_ask(struct worker *w)

@@ -14,6 +14,7 @@
 #include "offload.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "underlay/recent.h"
 #include "underlay/underlay.h"
 #include "vrf/vrf.h"
 #include "worker.h"
@@ -21,14 +22,11 @@
 #define READ_BATCH 64 // packets of one TUN before the others get their turn
 #define READ_SIZE  9216
 
-#define RECENT_DESTS 16 // next hops of the underlay kept resolved
-
 static struct event_base *tun_base;
 
 atomic_bool tun_underlay;
 static struct vrf underlay = {.tun_fd = -1}; // for its TUN alone
-static struct underlay_dest *recent[RECENT_DESTS];
-static unsigned recent_next;
+static struct underlay_recent recent;        // of its packets
 
 static struct vrf *tun_vrf(uint32_t id)
 {
@@ -96,7 +94,7 @@ static bool underlay_send(struct rte_mbuf *m)
 	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
 	bool v4 = ip[0] >> 4 == 4;
 	struct ip_addr src, dst;
-	struct underlay_dest *dest, **keep;
+	struct underlay_dest *dest;
 
 	if (rte_pktmbuf_data_len(m) < (v4 ? IP4_SIZE : IP6_SIZE))
 		return false;
@@ -107,10 +105,7 @@ static bool underlay_send(struct rte_mbuf *m)
 	dest = underlay_dest_get(&dst);
 	if (!dest)
 		return false;
-	keep = &recent[recent_next++ % RECENT_DESTS];
-	if (*keep)
-		underlay_dest_put(*keep);
-	*keep = dest;
+	underlay_recent_keep(&recent, dest);
 	packet_meta(m)->out = underlay_dest_hop(dest);
 	return worker_inject(0, NODE_HOP_OUT, m);
 }
@@ -216,11 +211,7 @@ void tun_fini(void)
 		if (vrf_by_index(i))
 			tun_close(vrf_by_index(i));
 	tun_close(&underlay);
-	for (unsigned i = 0; i < RECENT_DESTS; i++) {
-		if (recent[i])
-			underlay_dest_put(recent[i]);
-		recent[i] = NULL;
-	}
+	underlay_recent_fini(&recent);
 }
 
 static const struct api_handler handlers[] = {

@@ -61,6 +61,20 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
+struct relay_fwd *relay_fwd_new(
+	const struct underlay_dest *dest, uint16_t port, uint16_t vlan, const struct ip_addr *dst)
+{
+	struct relay_fwd *fwd = hot_alloc(sizeof(*fwd));
+
+	*fwd = (struct relay_fwd){.hop = underlay_dest_hop(dest),
+		.port = port,
+		.vlan = vlan,
+		.mtu = underlay_dest_mtu(dest),
+		.src = underlay_source(port, vlan, dst),
+		.dst = *dst};
+	return fwd;
+}
+
 void relay_set(const struct api_slot *slot)
 {
 	struct relay *r;
@@ -75,13 +89,7 @@ void relay_set(const struct api_slot *slot)
 		free(r);
 		return;
 	}
-	r->fwd = hot_alloc(sizeof(*r->fwd));
-	*r->fwd = (struct relay_fwd){.hop = underlay_dest_hop(r->dest),
-		.port = slot->port,
-		.vlan = slot->vlan,
-		.mtu = underlay_dest_mtu(r->dest),
-		.src = underlay_source(slot->port, slot->vlan, &slot->relay_to),
-		.dst = slot->relay_to};
+	r->fwd = relay_fwd_new(r->dest, slot->port, slot->vlan, &slot->relay_to);
 	relays[slot->slot] = r;
 	show(slot, r->fwd);
 }

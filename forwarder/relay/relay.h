@@ -12,6 +12,7 @@
 
 struct api_slot;
 struct rte_mbuf;
+struct underlay_dest;
 struct worker;
 
 // What workers see of an address that is relayed. Immutable.
@@ -27,6 +28,11 @@ extern struct table relay_table4, relay_table6; // address to struct relay_fwd *
 // Workers: wraps the packet, whose data starts at its IP header, and sends it there; drops one that
 // was relayed to us.
 void relay_send(struct worker *w, struct rte_mbuf *m, const struct relay_fwd *f);
+
+// Control thread. To dst, which dest is, by packets that arrive on port and VLAN; freed by
+// hot_free().
+struct relay_fwd *relay_fwd_new(
+	const struct underlay_dest *dest, uint16_t port, uint16_t vlan, const struct ip_addr *dst);
 
 int relay_init(void);
 void relay_fini(void);

@@ -14,6 +14,7 @@
 #include "port.h"
 #include "serve/refuse.h"
 #include "server.h"
+#include "underlay/addr_count.h"
 #include "underlay/underlay.h"
 #include "xmalloc.h"
 
@@ -26,45 +27,16 @@ struct vip_slot {
 	struct relay_fwd *fwd;
 };
 
-// A known remote address of a public address.
-struct vip_remote {
-	struct api_vip_remote api;
-};
-
 static struct vip_slot *slots[2][SLOT_MAX];
-static struct map remotes;        // by key of struct api_vip_remote
+static struct map remotes;        // struct api_vip_remote, by its key
 static struct table remote_table; // the same for workers: to the slot
-static struct table used4, used6; // addresses of active slots here, counted
+static struct table used;         // addresses of active slots here, counted
 
 // -- addresses used here
 
-static void use(const struct ip_addr *addr, int by)
+bool vip_is_used(const uint8_t *addr, bool is_v6)
 {
-	struct table *t = addr->family == IP_V6 ? &used6 : &used4;
-	struct table_key key;
-	struct ip_addr_words w;
-
-	if (addr->family == IP_NONE)
-		return;
-	if (addr->family == IP_V6) {
-		w = ip6_words(addr->bytes);
-		key = (struct table_key){w.hi, w.lo};
-	} else {
-		key = underlay_key4(load32(addr->bytes));
-	}
-	table_set(t, key, table_find(t, key) + (uint64_t)(int64_t)by);
-}
-
-bool vip_is_used4(uint32_t addr_network_order)
-{
-	return table_find(&used4, underlay_key4(addr_network_order));
-}
-
-bool vip_is_used6(const uint8_t addr[16])
-{
-	struct ip_addr_words w = ip6_words(addr);
-
-	return table_find(&used6, (struct table_key){w.hi, w.lo});
+	return addr_is_counted(&used, addr, is_v6);
 }
 
 bool vip_may_send(uint16_t slot, const struct ip_addr *addr)
@@ -88,25 +60,30 @@ void vip_slot_changed(const struct api_slot *before, const struct api_slot *now)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		if (now->active)
-			use(&now->vip_used[i], 1);
+			addr_count(&used, &now->vip_used[i], 1);
 		if (before->active)
-			use(&before->vip_used[i], -1);
+			addr_count(&used, &before->vip_used[i], -1);
 	}
 	show(false, now->slot);
 	show(true, now->slot);
 }
 
-static void slot_drop(bool is_v6, uint16_t slot)
+static void slot_free(struct vip_slot *v)
 {
-	struct vip_slot *v = slots[is_v6][slot];
-
 	if (!v)
 		return;
-	slots[is_v6][slot] = NULL;
-	show(is_v6, slot);
 	rcu_defer(hot_free, v->fwd);
 	underlay_dest_put(v->dest);
 	free(v);
+}
+
+static void slot_replace(bool is_v6, uint16_t slot, struct vip_slot *v)
+{
+	struct vip_slot *old = slots[is_v6][slot];
+
+	slots[is_v6][slot] = v;
+	show(is_v6, slot);
+	slot_free(old);
 }
 
 static int check(const struct api_vip_slot *o, struct api_error *ret_error)
@@ -129,6 +106,7 @@ static int slot_set(void *ctx, const void *object, size_t size, int fd, struct a
 	const struct api_vip_slot *o = object;
 	bool is_v6 = o->vip.family == IP_V6;
 	int r = check(o, ret_error);
+	struct underlay_dest *dest;
 	struct vip_slot *v;
 
 	if (r < 0)
@@ -136,23 +114,13 @@ static int slot_set(void *ctx, const void *object, size_t size, int fd, struct a
 	v = slots[is_v6][o->slot];
 	if (v && memcmp(&v->api, o, sizeof(*o)) == 0)
 		return API_UNCHANGED;
-	slot_drop(is_v6, o->slot);
-	v = xcalloc(1, sizeof(*v));
-	v->api = *o;
-	v->dest = underlay_dest_get(&o->pa);
-	if (!v->dest) {
-		free(v);
+	dest = underlay_dest_get(&o->pa);
+	if (!dest)
 		return refuse(ret_error, -ENOBUFS, "pa: no next hop left");
-	}
-	v->fwd = hot_alloc(sizeof(*v->fwd));
-	*v->fwd = (struct relay_fwd){.hop = underlay_dest_hop(v->dest),
-		.port = o->port,
-		.vlan = o->vlan,
-		.mtu = underlay_dest_mtu(v->dest),
-		.src = underlay_source(o->port, o->vlan, &o->pa),
-		.dst = o->pa};
-	slots[is_v6][o->slot] = v;
-	show(is_v6, o->slot);
+	v = xcalloc(1, sizeof(*v));
+	*v = (struct vip_slot){
+		.api = *o, .dest = dest, .fwd = relay_fwd_new(dest, o->port, o->vlan, &o->pa)};
+	slot_replace(is_v6, o->slot, v);
 	return API_CHANGED;
 }
 
@@ -164,7 +132,7 @@ static int slot_del(void *ctx, const void *key, struct api_error *ret_error)
 	if (o->slot >= SLOT_MAX || !slots[is_v6][o->slot] ||
 		!ip_equal(&slots[is_v6][o->slot]->api.vip, &o->vip))
 		return API_UNCHANGED;
-	slot_drop(is_v6, o->slot);
+	slot_replace(is_v6, o->slot, NULL);
 	return API_CHANGED;
 }
 
@@ -223,7 +191,7 @@ static int remote_set(
 	void *ctx, const void *object, size_t size, int fd, struct api_error *ret_error)
 {
 	const struct api_vip_remote *o = object;
-	struct vip_remote *v;
+	struct api_vip_remote *v;
 
 	if (o->slot < 1 || o->slot >= SLOT_MAX)
 		return refuse(ret_error, -EINVAL, "slot: %u is not 1..4095", o->slot);
@@ -232,32 +200,32 @@ static int remote_set(
 	if (o->remote.family != IP_NONE && o->remote.family != o->vip.family)
 		return refuse(ret_error, -EINVAL, "remote: not of the IP version of vip");
 	v = map_find(&remotes, o, REMOTE_KEY_SIZE);
-	if (v && v->api.slot == o->slot)
+	if (v && v->slot == o->slot)
 		return API_UNCHANGED;
 	if (!v) {
 		v = xcalloc(1, sizeof(*v));
-		v->api = *o;
-		map_set(&remotes, &v->api, REMOTE_KEY_SIZE, v);
+		*v = *o;
+		map_set(&remotes, v, REMOTE_KEY_SIZE, v);
 		table_set(&remote_table, remote_key(o), o->slot);
 		return API_CHANGED;
 	}
-	v->api.slot = o->slot;
+	v->slot = o->slot;
 	table_set(&remote_table, remote_key(o), o->slot);
 	remote_key_put(o); // counted by the first one
 	return API_CHANGED;
 }
 
-static void remote_drop(struct vip_remote *v)
+static void remote_drop(struct api_vip_remote *v)
 {
-	table_set(&remote_table, remote_key(&v->api), 0);
-	remote_key_put(&v->api);
-	remote_key_put(&v->api);
+	table_set(&remote_table, remote_key(v), 0);
+	remote_key_put(v);
+	remote_key_put(v);
 	free(v);
 }
 
 static int remote_del(void *ctx, const void *key, struct api_error *ret_error)
 {
-	struct vip_remote *v = map_del(&remotes, key, REMOTE_KEY_SIZE);
+	struct api_vip_remote *v = map_del(&remotes, key, REMOTE_KEY_SIZE);
 
 	if (!v)
 		return API_UNCHANGED;
@@ -269,13 +237,13 @@ static int remote_dump(void *ctx, const void *filter, struct api_emit *emit)
 {
 	uint64_t *cursor = api_emit_cursor(emit);
 	size_t at = *cursor;
-	const struct vip_remote *v;
+	const struct api_vip_remote *v;
 
 	while ((v = map_next(&remotes, &at))) {
 		int r;
 
 		*cursor = at;
-		r = api_emit(emit, &v->api, sizeof(v->api));
+		r = api_emit(emit, v, sizeof(*v));
 		if (r < 0)
 			return r;
 	}
@@ -352,25 +320,23 @@ int vip_init(void)
 {
 	map_init(&remotes);
 	table_init(&remote_table);
-	table_init(&used4);
-	table_init(&used6);
+	table_init(&used);
 	return 0;
 }
 
 void vip_fini(void)
 {
-	struct vip_remote *v;
+	struct api_vip_remote *v;
 	size_t at = 0;
 
 	for (unsigned i = 0; i < SLOT_MAX; i++) {
-		slot_drop(false, (uint16_t)i);
-		slot_drop(true, (uint16_t)i);
+		slot_replace(false, (uint16_t)i, NULL);
+		slot_replace(true, (uint16_t)i, NULL);
 	}
 	while ((v = map_next(&remotes, &at)))
 		remote_drop(v);
 	map_fini(&remotes);
 	rcu_synchronize();
 	table_fini(&remote_table);
-	table_fini(&used4);
-	table_fini(&used6);
+	table_fini(&used);
 }

@@ -30,8 +30,7 @@ static inline const struct relay_fwd *vip_relay(bool is_v6, uint16_t slot)
 // The slot of an IKE datagram, 0: unknown. The UDP header and an IKE header's size were checked.
 uint16_t vip_slot_of_ike(const struct rte_mbuf *m);
 // Whether a slot held here uses the address that came relayed, though another answers for it.
-bool vip_is_used4(uint32_t addr_network_order);
-bool vip_is_used6(const uint8_t addr[16]);
+bool vip_is_used(const uint8_t *addr, bool is_v6);
 
 int vip_init(void);
 void vip_fini(void);
