@@ -260,8 +260,9 @@ static void several_workers_share_a_rate(void **state)
 
 	worker_count = THREADS;
 	shared_ns = START_NS;
-	shared = (struct meter){
-		.tat_ns = START_NS, .ns_q24 = (UINT64_C(8000000) << 24) / SHARED_KBPS};
+	shared = (struct meter){.tat_ns = START_NS,
+		.ns_q24 = (UINT64_C(8000000) << 24) / SHARED_KBPS,
+		.burst_ns = 1000000};
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, take_all, &end), 0);
 	for (unsigned i = 0; i < THREADS; i++) {
