@@ -213,6 +213,16 @@ void pair_join(struct pair *p, int a, int b, uint32_t a_flags, uint32_t b_flags)
 	pair_peer(p, b, a, &cfg);
 }
 
+struct pair *pair_two(uint32_t a_flags, uint32_t b_flags)
+{
+	struct pair *p = pair_new();
+
+	pair_add(p, 64512, "10.0.0.1", 0);
+	pair_add(p, 65001, "10.0.0.2", 0);
+	pair_join(p, 0, 1, a_flags, b_flags);
+	return p;
+}
+
 void pair_announce(struct pair *p, int a, const char *prefix)
 {
 	struct api_bgp_network n = {.vrf = 1, .slot = 1, .kind = API_BGP_NETWORK};

@@ -50,6 +50,8 @@ void pair_free(struct pair *p);
 int pair_add(struct pair *p, uint32_t asn, const char *address, uint32_t router_flags);
 // Makes the two each other's peers; flags of each towards the other.
 void pair_join(struct pair *p, int a, int b, uint32_t a_flags, uint32_t b_flags);
+// AS 64512 at 10.0.0.1 and AS 65001 at 10.0.0.2, joined: sides 0 and 1 of a new pair.
+struct pair *pair_two(uint32_t a_flags, uint32_t b_flags);
 void pair_peer(struct pair *p, int a, int b, const struct api_bgp_peer *cfg); // one side's view
 struct api_bgp_peer pair_config(struct pair *p, int a, int b);
 // The configuration of a's AS as asn is b's business here: the AS of side b.

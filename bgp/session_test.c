@@ -13,19 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-static struct pair *two(uint32_t a_flags, uint32_t b_flags)
-{
-	struct pair *p = pair_new();
-
-	pair_add(p, 64512, "10.0.0.1", 0);
-	pair_add(p, 65001, "10.0.0.2", 0);
-	pair_join(p, 0, 1, a_flags, b_flags);
-	return p;
-}
-
 static void both_dial_and_one_session_is_left(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	uint32_t flaps;
 	int links = 0;
 
@@ -42,7 +32,7 @@ static void both_dial_and_one_session_is_left(void **state)
 
 static void routes_go_round_and_away(void **state)
 {
-	struct pair *p = two(0, API_BGP_PEER_PASSIVE);
+	struct pair *p = pair_two(0, API_BGP_PEER_PASSIVE);
 	struct api_bgp_route r;
 
 	pair_announce(p, 1, "10.1.0.0/16");
@@ -60,7 +50,7 @@ static void routes_go_round_and_away(void **state)
 
 static void silence_ends_the_session_after_the_hold_time(void **state)
 {
-	struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+	struct pair *p = pair_two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
 	struct api_bgp_route r;
 
 	pair_announce(p, 1, "10.1.0.0/16");
@@ -83,7 +73,7 @@ static void silence_ends_the_session_after_the_hold_time(void **state)
 
 static void wrong_as_is_refused_with_bad_peer_as(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer cfg = pair_config(p, 0, 1);
 
 	cfg.asn = 65999;
@@ -97,7 +87,7 @@ static void wrong_as_is_refused_with_bad_peer_as(void **state)
 
 static void roles_that_do_not_fit_are_refused(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer a = pair_config(p, 0, 1), b = pair_config(p, 1, 0);
 
 	a.flags = b.flags = API_BGP_PEER_HAS_ROLE;
@@ -117,7 +107,7 @@ static void roles_that_do_not_fit_are_refused(void **state)
 
 static void graceful_restart_keeps_routes_until_end_of_rib(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_route r;
 
 	pair_announce(p, 1, "10.1.0.0/16");
@@ -161,7 +151,7 @@ static void bfd_says(struct pair *p, uint8_t state, uint8_t remote_state, uint8_
 
 static struct pair *watched_by_bfd(uint32_t flags)
 {
-	struct pair *p = two(API_BGP_PEER_BFD | flags, API_BGP_PEER_PASSIVE | flags);
+	struct pair *p = pair_two(API_BGP_PEER_BFD | flags, API_BGP_PEER_PASSIVE | flags);
 
 	pair_announce(p, 1, "10.1.0.0/16");
 	pair_run(p, 100);
@@ -235,7 +225,7 @@ static void bfd_switched_off_by_the_peer_or_never_up_says_nothing(void **state)
 
 static void graceful_restart_that_does_not_come_ends_after_the_restart_time(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_route r;
 
 	pair_announce(p, 1, "10.1.0.0/16");
@@ -251,7 +241,7 @@ static void graceful_restart_that_does_not_come_ends_after_the_restart_time(void
 
 static void a_restarted_speaker_installs_nothing_before_end_of_rib(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer cfg;
 
 	pair_announce(p, 1, "10.1.0.0/16");
@@ -311,7 +301,7 @@ static void a_router_that_was_taken_over_withdraws_nothing(void **state)
 // RFC 4271 9.2.1.1
 static void changes_are_told_once_in_an_interval(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer cfg = pair_config(p, 1, 0);
 	struct api_bgp_peer_state before, after;
 	struct api_bgp_route r;
@@ -345,7 +335,7 @@ static void changes_are_told_once_in_an_interval(void **state)
 static void who_takes_no_bytes_is_left_after_the_send_hold_time(void **state)
 {
 	for (int slow = 0; slow < 2; slow++) {
-		struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+		struct pair *p = pair_two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
 		struct api_bgp_peer cfg = pair_config(p, 0, 1);
 		struct peer *peer;
 		struct conn *c;
@@ -374,7 +364,7 @@ static void who_takes_no_bytes_is_left_after_the_send_hold_time(void **state)
 
 static void shutdown_text_arrives(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer cfg = pair_config(p, 0, 1);
 	struct api_bgp_peer_state s;
 
@@ -402,7 +392,7 @@ static void announce_many(struct pair *p, int a, int len)
 static void max_prefix_resets_stops_or_warns_and_counts_entries(void **state)
 {
 	for (int mode = API_BGP_MAX_RESET; mode <= API_BGP_MAX_WARN; mode++) {
-		struct pair *p = two(0, 0);
+		struct pair *p = pair_two(0, 0);
 		struct api_bgp_peer cfg = pair_config(p, 0, 1);
 		struct api_bgp_peer_state s;
 
@@ -534,7 +524,7 @@ static void own_as_in_the_path_is_a_loop(void **state)
 
 static void aggregates_live_while_something_is_inside(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_network n = {.vrf = 1, .slot = 1, .kind = API_BGP_AGGREGATE_ONLY};
 	struct api_bgp_route r;
 	struct api_error error;
@@ -557,7 +547,7 @@ static void aggregates_live_while_something_is_inside(void **state)
 
 static void default_is_originated_to_who_should_have_it(void **state)
 {
-	struct pair *p = two(API_BGP_PEER_DEFAULT_ORIGINATE, 0);
+	struct pair *p = pair_two(API_BGP_PEER_DEFAULT_ORIGINATE, 0);
 	struct api_bgp_route r;
 
 	pair_run(p, 3000);
@@ -593,7 +583,7 @@ static void add_path_tells_every_path(void **state)
 
 static void a_policy_change_is_soft(void **state)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer cfg = pair_config(p, 0, 1);
 	struct api_bgp_policy *map = calloc(1, sizeof(*map) + 2 * sizeof(map->line[0]));
 	struct api_bgp_route r;
@@ -633,7 +623,7 @@ static void malformed_updates_withdraw_and_keep_the_session(void **state)
 	static const uint8_t bad[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 46, 2, 0, 0, 0, 20, 0x40, 1, 1, 7, 0x40, 2,
 		6, 2, 1, 0, 0, 0xfd, 0xe9, 0x40, 3, 4, 10, 0, 0, 2, 16, 10, 1};
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer_state s;
 	struct api_bgp_route r;
 

@@ -16,16 +16,6 @@
 
 enum { MANY = 500 };
 
-static struct pair *two(uint32_t a_flags, uint32_t b_flags)
-{
-	struct pair *p = pair_new();
-
-	pair_add(p, 64512, "10.0.0.1", 0);
-	pair_add(p, 65001, "10.0.0.2", 0);
-	pair_join(p, 0, 1, a_flags, b_flags);
-	return p;
-}
-
 static void announce_many(struct pair *p, int a)
 {
 	char text[64];
@@ -46,7 +36,7 @@ static struct api_bgp_peer_state state(struct pair *p, int a, int b)
 
 static void messages_cut_into_slices_are_handled_once(void **state_)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct api_bgp_peer_state s;
 
 	p->chop = true;
@@ -63,7 +53,7 @@ static void messages_cut_into_slices_are_handled_once(void **state_)
 
 static void a_session_that_ends_takes_all_its_routes_along(void **state_)
 {
-	struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+	struct pair *p = pair_two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
 	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_RESET, NULL, 0);
 
 	p->chop = true;
@@ -85,7 +75,7 @@ static void a_session_that_ends_takes_all_its_routes_along(void **state_)
 static void a_deleted_router_is_gone_and_may_come_again_meanwhile(void **state_)
 {
 	for (int again = 0; again < 2; again++) {
-		struct pair *p = two(0, 0);
+		struct pair *p = pair_two(0, 0);
 		struct api_bgp_router cfg = {.vrf = 1,
 			.slot = 1,
 			.asn = 64512,
@@ -122,7 +112,7 @@ static void a_deleted_router_is_gone_and_may_come_again_meanwhile(void **state_)
 
 static void a_deleted_peer_takes_its_routes_and_its_place_along(void **state_)
 {
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	struct speaker *s = p->side[0].speaker;
 	struct api_bgp_peer cfg = pair_config(p, 0, 1);
 
@@ -148,7 +138,7 @@ static void refreshes_without_end_confuse_no_count(void **state_)
 		.afi = BGP_AFI_IPV4, .safi = BGP_SAFI_UNICAST, .subtype = BGP_REFRESH_BEGIN};
 	uint8_t bytes[BGP_HEADER_SIZE + 4];
 	size_t size = refresh_write(bytes, sizeof(bytes), &begin);
-	struct pair *p = two(0, 0);
+	struct pair *p = pair_two(0, 0);
 	uint32_t last = MANY;
 
 	announce_many(p, 1);
@@ -179,7 +169,7 @@ static void paths_to_one_prefix_are_kept_up_to_a_limit(void **state_)
 	const struct attrs a = {.has = ATTR_HAS_ORIGIN | ATTR_HAS_AS_PATH | ATTR_HAS_NEXT_HOP,
 		.next_hop = ip_from_v4(0x0a000002),
 		.as_path = {path, sizeof(path)}};
-	struct pair *p = two(API_BGP_PEER_ADD_PATH_RECEIVE, API_BGP_PEER_ADD_PATH_SEND);
+	struct pair *p = pair_two(API_BGP_PEER_ADD_PATH_RECEIVE, API_BGP_PEER_ADD_PATH_SEND);
 	struct ip_addr addr = ip_from_v4(0x0a010000);
 	struct nlri nlri[200];
 	uint8_t bytes[BGP_MESSAGE_MAX];
@@ -224,7 +214,7 @@ static void tell(struct pair *p, uint32_t first, unsigned len)
 
 static void what_is_not_freed_yet_counts_when_it_is_told_again(void **state_)
 {
-	struct pair *p = two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
+	struct pair *p = pair_two(API_BGP_PEER_NO_RESTART, API_BGP_PEER_NO_RESTART);
 	struct bgp_error error = bgp_error_make(BGP_ERR_CEASE, BGP_CEASE_RESET, NULL, 0);
 	struct api_bgp_peer cfg = pair_config(p, 0, 1);
 

@@ -102,6 +102,14 @@ static void add_gre(struct world *w, const char *tenant, const char *name, const
 					     .route_len = 1});
 }
 
+// A pool of one gateway with 1 Gbit/s, and tenant A.
+static void add_single(struct world *w)
+{
+	add_pool(w, "default", 0, 1000000);
+	add_gateway(w, "GW1", "default");
+	add_tenant(w, "A", 5001);
+}
+
 static void step(struct world *w)
 {
 	views_step(&w->views, w->plan, w->now_ms);
@@ -286,9 +294,7 @@ static void equal_remote_and_key_are_never_in_one_slot(void **state)
 	char name[8];
 	uint32_t seen = 0;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	for (int i = 0; i < 5; i++) {
 		snprintf(name, sizeof(name), "c%d", i);
 		add_gre(w, "A", name, "20.0.0.1", 7, 10);
@@ -307,9 +313,7 @@ static void ipsec_with_one_remote_address_shares_a_slot(void **state)
 {
 	struct world *w = *state;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	add_tenant(w, "B", 5002);
 	for (int i = 0; i < 2; i++)
 		plan_set_connection(w->plan, &(struct plan_connection){.tenant = i ? "B" : "A",
@@ -660,9 +664,7 @@ static void shortage_says_how_much_is_missing_where_and_ends_by_itself(void **st
 {
 	struct world *w = *state;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	add_gre(w, "A", "c1", "20.0.0.1", 7, 400000);
 	add_gre(w, "A", "c2", "20.0.0.1", 8, 200000);
 	step(w);
@@ -681,9 +683,7 @@ static void more_bandwidth_than_there_is_leaves_the_old_grant_running(void **sta
 {
 	struct world *w = *state;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	add_gre(w, "A", "c1", "20.0.0.1", 7, 400000);
 	step(w);
 	add_gre(w, "A", "c1", "20.0.0.1", 7, 600000);
@@ -699,9 +699,7 @@ static void a_slot_without_a_holder_is_granted_no_more_than_one_gateway_carries(
 {
 	struct world *w = *state;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	add_gre(w, "A", "c1", "20.0.0.1", 1, 200000);
 	add_gre(w, "A", "c2", "20.0.0.1", 2, 250000);
 	step(w);
@@ -743,9 +741,7 @@ static void the_vip_belongs_to_the_lowest_slot_in_use(void **state)
 {
 	struct world *w = *state;
 
-	add_pool(w, "default", 0, 1000000);
-	add_gateway(w, "GW1", "default");
-	add_tenant(w, "A", 5001);
+	add_single(w);
 	add_tenant(w, "B", 5002);
 	add_gre(w, "A", "c1", "20.0.0.1", 7, 10);
 	add_gre(w, "B", "c1", "20.0.0.2", 7, 10);

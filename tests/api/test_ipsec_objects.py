@@ -4,18 +4,13 @@
 import pytest
 
 from bodies import ref
-from controller import Controller
 from pki import Authority
-from southbound import bootstrap
 from test_southbound import IPSEC, Diagnosis, alive, asked, with_ipsec
 
 
 @pytest.fixture
-def controller(tmp_path):
-    bootstrap(tmp_path)
-    c = Controller(tmp_path, key="server-key.pem")
-    yield c
-    assert c.stop() == 0, c.log
+def controller(joinable):
+    return joinable
 
 
 def connection(g):

@@ -7,21 +7,16 @@ import time
 import pytest
 
 from bodies import gateway, gre, provider, ref, tenant
-from controller import Controller
-from southbound import bootstrap
 from test_southbound import alive, beating, joined
 
 GRE_VIPS, VIP = "/logicalNetworks/GreVIP/subnets/s", "203.0.113.4"
 
 
 @pytest.fixture
-def controller(tmp_path):
-    bootstrap(tmp_path)
-    c = Controller(tmp_path, key="server-key.pem")
-    provider(c)
-    c.must_put("publicIPAddresses/vip", {"ipAddress": VIP, "publicIPAllocationMethod": "Static"})
-    yield c
-    assert c.stop() == 0, c.log
+def controller(joinable):
+    provider(joinable)
+    joinable.must_put("publicIPAddresses/vip", {"ipAddress": VIP, "publicIPAllocationMethod": "Static"})
+    return joinable
 
 
 def pool(c, name="default", kind="All", capacity=10000000, redundant=0, **isthmus):

@@ -8,16 +8,12 @@ import time
 import pytest
 
 from bodies import gateway, gre, provider, ref, tenant
-from controller import Controller
-from southbound import Gateway, bootstrap, token
+from southbound import Gateway, token
 
 
 @pytest.fixture
-def controller(tmp_path):
-    bootstrap(tmp_path)
-    c = Controller(tmp_path, key="server-key.pem")
-    yield c
-    assert c.stop() == 0, c.log
+def controller(joinable):
+    return joinable
 
 
 def joined(controller, name="GW1"):

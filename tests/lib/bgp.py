@@ -227,3 +227,14 @@ class Bird:
                 out[at] = out.get(at, "") + line + "\n"
         return out
 
+
+def speaker_beside(net, site_addresses, **router):
+    """A speaker with tenant 7's router at 10.0.0.1, AS 64512, and a site on its link with these addresses."""
+    tenant, site = net.namespace("tenant"), net.namespace("site")
+    net.link(tenant, "eth0", site, "eth0", mtu=1500)
+    tenant.ip("addr add 10.0.0.1/24 dev eth0")
+    site.ip(*["addr add %s/24 dev eth0" % a for a in site_addresses])
+    speaker = Speaker(net)
+    speaker.tenant(7, tenant, "10.0.0.1")
+    speaker.router(7, 64512, "10.0.0.1", **router)
+    return speaker, site

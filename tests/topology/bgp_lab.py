@@ -134,9 +134,9 @@ protocol bgp isthmus { local %(peer)s as %(asn)d; neighbor %(router)s as %(gatew
         return self.site_prefixes(t) <= set(self.hosts.applied[t.name])
 
 
-def bgp_lab(**options):
+def bgp_lab(kind=BgpLab, **options):
     """All of it up and learnt."""
-    lab = BgpLab(**options)
+    lab = kind(**options)
     try:
         lab.put_provider()
         lab.start_gateway()

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from bgp_lab import PEER_GRE, PEER_VLAN, BgpLab, wait_learnt
+from bgp_lab import PEER_GRE, PEER_VLAN, BgpLab, bgp_lab, wait_learnt
 from conftest import is_sanitized
 from localapi import constants, ip_text
 from net import wait_for
@@ -29,6 +29,10 @@ class BfdLab(BgpLab):
                 peer["properties"]["isthmus"] = {"bfd": {"enabled": True, "intervalMs": 300, "multiplier": 3}}
         return router
 
+    def start_sites(self, t):
+        self.start_gre_bird(t, extra="bfd on;", protocols="protocol bfd { multihop { interval 300 ms; multiplier 3; }; }")
+        self.start_vlan_bird(t)
+
     def bfd(self, t):
         """The forwarder's BFD session with the GRE site."""
         with self.gateway.api() as api:
@@ -44,16 +48,7 @@ class BfdLab(BgpLab):
 
 @pytest.fixture(scope="module")
 def lab():
-    with BfdLab() as lab:
-        lab.put_provider()
-        lab.start_gateway()
-        for t in lab.tenants:
-            lab.put_tenant(t)
-        lab.wait_hosts()
-        lab.follow()
-        for t in lab.tenants:
-            lab.start_gre_bird(t, extra="bfd on;", protocols="protocol bfd { multihop { interval 300 ms; multiplier 3; }; }")
-            lab.start_vlan_bird(t)
+    with bgp_lab(BfdLab) as lab:
         wait_learnt(lab)
         yield lab
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from bgp import FLAG, Bird, Speaker
+from bgp import FLAG, Bird, speaker_beside
 from bgp_sender import Sender, announcement, attribute, message, withdrawal
 from localapi import constants
 from net import ROOT, Net, wait_for
@@ -23,13 +23,7 @@ PROVIDER, CUSTOMER = 0, 3
 @pytest.fixture
 def scene():
     with Net() as net:
-        tenant, site = net.namespace("tenant"), net.namespace("site")
-        net.link(tenant, "eth0", site, "eth0", mtu=1500)
-        tenant.ip("addr add 10.0.0.1/24 dev eth0")
-        site.ip(*["addr add 10.0.0.%d/24 dev eth0" % i for i in (2, 3, 4)])
-        speaker = Speaker(net)
-        speaker.tenant(7, tenant, "10.0.0.1")
-        speaker.router(7, 64512, "10.0.0.1", max_routes=1200000)
+        speaker, site = speaker_beside(net, ["10.0.0.2", "10.0.0.3", "10.0.0.4"], max_routes=1200000)
         yield net, speaker, site
 
 

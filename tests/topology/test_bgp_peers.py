@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from bgp import Speaker
+from bgp import speaker_beside
 from localapi import constants
 from net import Net, wait_for
 
@@ -19,13 +19,7 @@ from net import Net, wait_for
 @pytest.fixture
 def scene():
     with Net() as net:
-        tenant, site = net.namespace("tenant"), net.namespace("site")
-        net.link(tenant, "eth0", site, "eth0", mtu=1500)
-        tenant.ip("addr add 10.0.0.1/24 dev eth0")
-        site.ip("addr add 10.0.0.2/24 dev eth0")
-        speaker = Speaker(net)
-        speaker.tenant(7, tenant, "10.0.0.1")
-        speaker.router(7, 64512, "10.0.0.1")
+        speaker, site = speaker_beside(net, ["10.0.0.2"])
         speaker.network(7, "192.168.0.0/24")
         yield net, speaker, site
 
