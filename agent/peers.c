@@ -58,7 +58,8 @@ struct peers_block {
 
 struct peers_vrf {
 	uint32_t vrf;
-	unsigned len;
+	unsigned len;      // routes
+	unsigned settling; // routers whose pages wait
 };
 
 struct router_key {
@@ -190,6 +191,26 @@ static void peer_key(const struct api_bgp_peer_state *s, char *key, size_t size)
 
 // -- routers that learn again
 
+static struct peers_vrf *vrf_get(struct peers *p, uint32_t vrf)
+{
+	struct peers_vrf *v = map_find(&p->vrfs, &vrf, sizeof(vrf));
+
+	if (!v) {
+		v = xcalloc(1, sizeof(*v));
+		v->vrf = vrf;
+		map_set(&p->vrfs, &v->vrf, sizeof(v->vrf), v);
+	}
+	return v;
+}
+
+static void vrf_put(struct peers *p, struct peers_vrf *v)
+{
+	if (v->len || v->settling)
+		return;
+	map_del(&p->vrfs, &v->vrf, sizeof(v->vrf));
+	free(v);
+}
+
 static void settling_end(struct peers *p, const struct router_key *key);
 
 static struct peers_settling *settling_of(const struct peers *p, uint32_t vrf, uint16_t slot)
@@ -207,6 +228,7 @@ static void settling_begin(struct peers *p, uint32_t vrf, uint16_t slot)
 		s = xcalloc(1, sizeof(*s));
 		s->key = (struct router_key){.vrf = vrf, .slot = slot};
 		map_set(&p->settling, &s->key, sizeof(s->key), s);
+		vrf_get(p, vrf)->settling++;
 	}
 	s->until_ms = now_unix_ms() + SETTLE_MS;
 }
@@ -430,14 +452,9 @@ static void block_free(struct peers_block *b)
 
 static bool vrf_is_settling(const struct peers *p, uint32_t vrf)
 {
-	const struct peers_settling *s;
-	size_t at = 0;
+	const struct peers_vrf *v = map_find(&p->vrfs, &vrf, sizeof(vrf));
 
-	while ((s = map_next(&p->settling, &at))) {
-		if (s->key.vrf == vrf)
-			return true;
-	}
-	return false;
+	return v && v->settling;
 }
 
 static bool block_write(struct peers *p, struct peers_block *b)
@@ -484,18 +501,6 @@ static void route_place(struct peers *p, struct peers_route *r)
 	page_mark(p, r->page);
 }
 
-static struct peers_vrf *vrf_get(struct peers *p, uint32_t vrf)
-{
-	struct peers_vrf *v = map_find(&p->vrfs, &vrf, sizeof(vrf));
-
-	if (!v) {
-		v = xcalloc(1, sizeof(*v));
-		v->vrf = vrf;
-		map_set(&p->vrfs, &v->vrf, sizeof(v->vrf), v);
-	}
-	return v;
-}
-
 static void route_free(struct peers *p, struct peers_route *r)
 {
 	struct peers_vrf *v = vrf_get(p, r->key.vrf);
@@ -503,10 +508,8 @@ static void route_free(struct peers *p, struct peers_route *r)
 	route_unlink(p, r);
 	map_del(&p->routes, &r->key, sizeof(r->key));
 	free(r);
-	if (--v->len)
-		return;
-	map_del(&p->vrfs, &v->vrf, sizeof(v->vrf));
-	free(v);
+	v->len--;
+	vrf_put(p, v);
 }
 
 // Ours, and what another gateway of the tenant learnt and reports itself, are not shown here.
@@ -589,9 +592,11 @@ static void peers_ask_routes(struct peers *p)
 // All that it knows now is there to be asked for.
 static void settling_end(struct peers *p, const struct router_key *key)
 {
-	struct peers_settling *s = map_del(&p->settling, key, sizeof(*key));
+	struct peers_vrf *v = vrf_get(p, key->vrf);
 
-	free(s);
+	free(map_del(&p->settling, key, sizeof(*key)));
+	v->settling--;
+	vrf_put(p, v);
 	peers_ask_routes(p);
 	if (!event_pending(p->pages_timer, EV_TIMEOUT, NULL))
 		event_add(p->pages_timer, &(struct timeval){.tv_usec = PAGES_MS * 1000});

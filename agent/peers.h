@@ -30,7 +30,7 @@ struct peers {
 	struct map states;           // struct peers_state by the key of api_bgp_peer_state
 	struct map routes;           // struct peers_route by (vrf, slot, prefix)
 	struct map blocks;           // struct peers_block by (vrf, connection)
-	struct map vrfs;             // struct peers_vrf: how many routes
+	struct map vrfs;             // struct peers_vrf: what there is of each
 	struct map ways;             // struct peers_way: next hops resolved since the last tick
 	struct map settling;         // struct peers_settling by (vrf, slot): pages are not written
 	unsigned round, route_round; // of asking for everything
