@@ -101,38 +101,11 @@ static uint8_t plain_kinds(const struct adj *adj)
 	}
 }
 
-static void make_short(struct adj *adj)
-{
-	struct adj_short *s = (struct adj_short *)(void *)adj + 1;
-
-	if (adj->flags & ADJ_F_OUTER6) {
-		uint8_t *next_header = adj->bytes + ADJ_TEMPLATE_SIZE - adj->size + 6;
-
-		adj->next_header = *next_header;
-		*next_header = 0;
-		return;
-	}
-	s->kinds = plain_kinds(adj);
-	if (!s->kinds)
-		return;
-	s->type = adj->type;
-	s->flags = adj->flags;
-	s->size = adj->size;
-	s->mtu = adj->mtu;
-	s->vrf = (uint16_t)adj->vrf;
-	s->sum = adj->sum;
-	memcpy(s->hop, &adj->hop, sizeof(adj->hop));
-	if (adj->type == ADJ_OVERLAY)
-		return;
-	memcpy(s->conn, &adj->conn, sizeof(adj->conn));
-	memcpy(s->meter, &adj->meter, sizeof(adj->meter));
-}
-
 void adj_publish(uint32_t index, struct adj *adj)
 {
 	const struct adj *old = adj_table[index];
 
-	make_short(adj);
+	adj->plain = plain_kinds(adj);
 	rcu_store(&adj_table[index], adj);
 	adj_free_later(old);
 }

@@ -6,9 +6,7 @@
 //
 // An adjacency is immutable; the control thread replaces it whole (RCU).
 
-#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "ipaddr.h"
 #include "table/table.h"
@@ -60,54 +58,11 @@ struct adj {
 	uint32_t hop;  // index into hop_table
 	uint16_t sum;  // ones' complement sum of the outer IPv4 header without length, id, TOS
 	uint16_t subnet_mtu;
-	uint8_t next_header;           // of an IPv6 template, which does without
-	struct meter *meter;           // outbound rate, or NULL
-	const struct adj_group *group; // ADJ_GROUP
-	uint8_t unused[8];
+	uint8_t plain;                    // ADJ_PLAIN_, set by adj_publish()
+	struct meter *meter;              // outbound rate, or NULL
+	const struct adj_group *group;    // ADJ_GROUP
 	uint8_t bytes[ADJ_TEMPLATE_SIZE]; // the template ends at the end, see adj_align()
 } __attribute__((aligned(64)));
-
-// The second cache line of an adjacency, the only one the short way reads: what it needs stands
-// before the template, as far as there is room; an IPv4 overlay's template begins at conn. An IPv6
-// template covers it, with its next header where kinds are: that one is kept elsewhere.
-struct adj_short {
-	uint8_t kinds; // ADJ_PLAIN_; 0: nothing for the short way
-	uint8_t type, flags, size;
-	uint16_t mtu, vrf, sum, hop[2];
-	uint16_t conn[2], meter[4]; // not of an overlay
-	uint16_t rest[19];
-} __attribute__((aligned(64)));
-
-_Static_assert(sizeof(struct adj) == 2 * sizeof(struct adj_short), "a line each");
-
-static inline const struct adj_short *adj_short(const struct adj *adj)
-{
-	return (const struct adj_short *)(const void *)adj + 1;
-}
-
-static inline uint32_t adj_short_hop(const struct adj_short *s)
-{
-	uint32_t hop;
-
-	memcpy(&hop, s->hop, sizeof(hop));
-	return hop;
-}
-
-static inline uint32_t adj_short_conn(const struct adj_short *s)
-{
-	uint32_t conn;
-
-	memcpy(&conn, s->conn, sizeof(conn));
-	return conn;
-}
-
-static inline struct meter *adj_short_meter(const struct adj_short *s)
-{
-	struct meter *meter;
-
-	memcpy(&meter, s->meter, sizeof(meter));
-	return meter;
-}
 
 #define ADJ_MAX (1u << 20)
 

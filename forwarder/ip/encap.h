@@ -82,9 +82,9 @@ static inline void encap_ip4(
 
 // To hosts: the flow in the outer header at p, which is `size` bytes with all behind it: as the UDP
 // source port (RFC 7348 section 5) or the NVGRE FlowID.
-static inline void encap_flow(uint8_t *p, bool is_udp, uint32_t hash, uint16_t size)
+static inline void encap_flow(uint8_t *p, const struct adj *adj, uint32_t hash, uint16_t size)
 {
-	if (likely(is_udp)) {
+	if (likely(adj->flags & ADJ_F_UDP)) {
 		struct udp_hdr *udp = (struct udp_hdr *)p;
 
 		udp->src = be16((uint16_t)(0xc000 | (hash & 0x3fff)));
@@ -115,18 +115,16 @@ static inline uint8_t *encap_put(
 
 		ip->version_class_flow = be32(6u << 28 | (uint32_t)tos << 20);
 		ip->payload_size = be16((uint16_t)(size - IP6_SIZE));
-		ip->next_header = adj->next_header;
 	}
 	return p;
 }
 
 // Policing and counting of `size` bytes on the way out by a connection. False: over its rate.
-static inline bool conn_take_out(
-	struct worker *w, uint32_t conn, struct meter *meter, uint32_t size)
+static inline bool conn_take_out(struct worker *w, const struct adj *adj, uint32_t size)
 {
-	struct conn_counters *k = &w->conns[conn];
+	struct conn_counters *k = &w->conns[adj->conn];
 
-	if (meter && unlikely(!meter_take(meter, worker_now(w), size)))
+	if (adj->meter && unlikely(!meter_take(adj->meter, worker_now(w), size)))
 		return false;
 	k->out_packets++;
 	k->out_bytes += size;
@@ -136,7 +134,7 @@ static inline bool conn_take_out(
 // The same for a packet. False: it has ended.
 static inline bool conn_out(struct worker *w, struct rte_mbuf *m, const struct adj *adj)
 {
-	if (likely(conn_take_out(w, adj->conn, adj->meter, rte_pktmbuf_pkt_len(m))))
+	if (likely(conn_take_out(w, adj, rte_pktmbuf_pkt_len(m))))
 		return true;
 	packet_meta(m)->conn = adj->conn;
 	packet_drop(w, m, DROP_POLICER_OUT);

@@ -53,7 +53,7 @@ struct lane {
 struct passes {
 	struct lane lane[NODE_VECTOR];
 	uint32_t vrf[NODE_VECTOR], dst[NODE_VECTOR], nh[NODE_VECTOR];
-	const struct adj_short *adj[NODE_VECTOR];
+	const struct adj *adj[NODE_VECTOR];
 };
 
 // What is the same for most packets of a vector.
@@ -335,27 +335,28 @@ static __rte_always_inline uint16_t pass_route(struct worker *w, struct passes *
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(&adj_table[v->nh[i]]);
 	for (uint16_t i = 0; i < n; i++) {
-		v->adj[i] = adj_short(rcu_load(&adj_table[v->nh[i]]));
-		rte_prefetch0(v->adj[i]);
+		const struct adj *adj = rcu_load(&adj_table[v->nh[i]]);
+
+		v->adj[i] = adj;
+		rte_prefetch0(adj);
+		rte_prefetch0((const uint8_t *)adj + RTE_CACHE_LINE_SIZE);
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		const struct adj_short *adj = v->adj[i];
+		const struct adj *adj = v->adj[i];
 		const struct lane *l = &v->lane[i];
 
-		if (unlikely(!(adj->kinds & (l->is_site ? ADJ_PLAIN_SITE : ADJ_PLAIN_HOST)) ||
+		if (unlikely(!(adj->plain & (l->is_site ? ADJ_PLAIN_SITE : ADJ_PLAIN_HOST)) ||
 			     adj->vrf != v->vrf[i] || l->size > adj->mtu))
 			return i;
-		rte_prefetch0(&hop_table[adj_short_hop(adj)]);
-		if (adj->type != ADJ_OVERLAY) {
-			rte_prefetch0(&w->conns[adj_short_conn(adj)]);
-			if (adj_short_meter(adj))
-				rte_prefetch0(adj_short_meter(adj));
-		}
+		rte_prefetch0(&hop_table[adj->hop]);
+		rte_prefetch0(&w->conns[adj->conn]);
+		if (adj->meter)
+			rte_prefetch0(adj->meter);
 		if (l->is_site && !l->is_admitted)
 			rte_prefetch0(&w->conns[l->from.conn->conn]);
 	}
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(rcu_load(&hop_table[adj_short_hop(v->adj[i])]));
+		rte_prefetch0(rcu_load(&hop_table[v->adj[i]->hop]));
 	return n;
 }
 
@@ -370,19 +371,19 @@ static __rte_always_inline void lower_ttl(uint8_t *ip)
 	memcpy(ip + 10, &checksum, sizeof(checksum));
 }
 
-// The outer headers and the link's in front of them; where they begin. The adjacency's
-// line is copied whole, the link's header 16 bytes at once; what of it is too much is written over.
+// The outer headers and the link's in front of them; where they begin. The template is copied
+// whole, the link's header 16 bytes at once; what of it is too much is written over.
 static __rte_always_inline uint8_t *put_outer(
-	const struct lane *l, const struct adj_short *adj, const struct hop *h, uint16_t id)
+	const struct lane *l, const struct adj *adj, const struct hop *h, uint16_t id)
 {
 	uint8_t *inner = l->inner, *p = inner - adj->size;
-	uint64_t first = load64((const uint8_t *)(adj + 1) - adj->size);
+	uint64_t first = load64(adj->bytes + ADJ_TEMPLATE_SIZE - adj->size);
 	uint16_t size = be16((uint16_t)(adj->size + l->size)), checksum;
 	uint32_t sum = (uint32_t)adj->sum + (uint32_t)inner[1] * 0x100 + size + id;
 
 	first |= (uint64_t)inner[1] << 8 | (uint64_t)size << 16 | (uint64_t)id << 32;
 	checksum = (uint16_t)~sum_fold(sum);
-	memcpy(inner - sizeof(*adj), adj, sizeof(*adj));
+	memcpy(inner - ADJ_TEMPLATE_SIZE, adj->bytes, ADJ_TEMPLATE_SIZE);
 	if (likely(h->size == ETH_SIZE))
 		memcpy(p - ETH_SIZE, h->bytes, 16);
 	else
@@ -392,7 +393,7 @@ static __rte_always_inline uint8_t *put_outer(
 	if (adj->type == ADJ_GRE) {
 		((struct gre_hdr *)(p + IP4_SIZE))->protocol = be16(ETH_TYPE_IP4);
 	} else {
-		encap_flow(p + IP4_SIZE, adj->flags & ADJ_F_UDP, flow_hash_at(inner, l->size),
+		encap_flow(p + IP4_SIZE, adj, flow_hash_at(inner, l->size),
 			(uint16_t)(adj->size - IP4_SIZE + l->size));
 	}
 	return p - h->size;
@@ -433,19 +434,18 @@ static __rte_always_inline bool output(
 	struct worker *w, struct rte_mbuf *m, const struct passes *v, uint16_t i, uint16_t *id)
 {
 	const struct lane *l = &v->lane[i];
-	const struct adj_short *adj = v->adj[i];
-	const struct hop *h = rcu_load(&hop_table[adj_short_hop(adj)]);
+	const struct adj *adj = v->adj[i];
+	const struct hop *h = rcu_load(&hop_table[adj->hop]);
 	bool is_esp = adj->type == ADJ_ESP;
 	uint8_t *p = l->inner;
 
 	if (unlikely(!is_esp &&
-		     (!h || p - sizeof(*adj) - sizeof(h->bytes) < (uint8_t *)m->buf_addr)))
+		     (!h || p - ADJ_TEMPLATE_SIZE - sizeof(h->bytes) < (uint8_t *)m->buf_addr)))
 		return false;
 	if (l->is_site && !l->is_admitted && unlikely(!admit(w, m, l)))
 		return false;
-	if (!is_esp && adj->type != ADJ_OVERLAY &&
-		unlikely(!conn_take_out(w, adj_short_conn(adj), adj_short_meter(adj), l->size))) {
-		packet_meta(m)->conn = adj_short_conn(adj);
+	if (!is_esp && adj->type != ADJ_OVERLAY && unlikely(!conn_take_out(w, adj, l->size))) {
+		packet_meta(m)->conn = adj->conn;
 		packet_drop(w, m, DROP_POLICER_OUT);
 		return true;
 	}

@@ -38,8 +38,7 @@ static void overlay_out_run(struct worker *w, struct rte_mbuf **pkts, uint16_t n
 		if (is_ip6)
 			((struct eth_hdr *)(p + adj->size - ETH_SIZE))->type = be16(ETH_TYPE_IP6);
 		ip_size = adj->flags & ADJ_F_OUTER6 ? IP6_SIZE : IP4_SIZE;
-		encap_flow(p + ip_size, adj->flags & ADJ_F_UDP, hash,
-			(uint16_t)(rte_pktmbuf_pkt_len(m) - ip_size));
+		encap_flow(p + ip_size, adj, hash, (uint16_t)(rte_pktmbuf_pkt_len(m) - ip_size));
 		hop_send(w, m, adj->hop);
 	}
 }
