@@ -824,6 +824,11 @@ static void who_may_answer_for_a_vip_is_told_what_is_behind_it(void **state)
 	plan_set_health(w->plan, "GW1", PLAN_HEALTH_LOST);
 	step(w);
 	assert_non_null(where(w, "GW3", b));
+	plan_del_gateway(w->plan, "GW1");
+	add_gateway(w, "GW4", "default"); // the redundant one now: may have to answer
+	step(w);
+	assert_non_null(where(w, "GW4", b));
+	assert_non_null(whose(w, "GW4", "20.0.0.1"));
 	plan_del_connection(w->plan, "A", "c"); // now GW2 has the address
 	step(w);
 	assert_non_null(where(w, "GW2", b));
